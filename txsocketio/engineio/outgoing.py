@@ -11,7 +11,7 @@ A broadcast hands the same object to every session; whichever form is asked for 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from txsocketio.protocol.frame import BINARY, TEXT, encode_frame
 
@@ -42,13 +42,34 @@ class Outgoing:
         self._frames: bytes | None = None
         self._packets: list[bytes] | None = None
 
+    @classmethod
+    def packet(cls, packet: bytes) -> Outgoing:
+        """A packet of Engine.IO's own, such as a ping: its type digit and data."""
+        outgoing = cls(None, compress=False)
+        outgoing._frames = encode_frame(TEXT, packet)
+        outgoing._packets = [packet]
+        return outgoing
+
+    @property
+    def size(self) -> int:
+        """About as many bytes as it keeps while it waits."""
+        return len(self.text or b"") + sum(map(len, self.attachments))
+
+    def messages(self) -> Iterator[tuple[int, bytes]]:
+        """The WebSocket messages with the first byte of their frames."""
+        if self.text is not None:
+            yield TEXT, b"4" + self.text
+        for data in self.attachments:
+            yield BINARY, data
+
     def frames(self) -> bytes:
         """All WebSocket frames of the message in one piece, uncompressed. Hot path."""
         frames = self._frames
         if frames is None:
-            frames = b"" if self.text is None else encode_frame(TEXT, b"4" + self.text)
-            for data in self.attachments:
-                frames += encode_frame(BINARY, data)
+            if self.text is not None and not self.attachments:
+                frames = encode_frame(TEXT, b"4" + self.text)
+            else:
+                frames = b"".join([encode_frame(head, payload) for head, payload in self.messages()])
             self._frames = frames
         return frames
 

@@ -1,0 +1,71 @@
+"""One HTTP request and the one answer it gets.
+
+There are two kinds, so that whatever decides about a request is written once: `resource.WebExchange` wraps a request of
+twisted.web, `site.LightExchange` one that our own channel has taken before twisted.web saw it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IProtocol, ITCPTransport
+
+    from txsocketio.engineio.request import HTTPRequest
+
+#: Response header fields in the order in which they are written.
+Fields = Sequence[tuple[bytes, bytes]]
+
+
+class Exchange:
+    """A request that is waiting for its answer.
+
+    Attributes:
+        request: the head of the request.
+        body: its whole body.
+        on_lost: called when the connection goes away before the answer.
+        answered: whether it has its answer, or can have none any more.
+        extra: fields that its answer gets besides those of every answer.
+    """
+
+    __slots__ = ("answered", "body", "extra", "on_lost", "request")
+
+    def __init__(self, request: HTTPRequest, body: bytes) -> None:
+        self.request = request
+        self.body = body
+        self.on_lost: Callable[[], None] | None = None
+        self.answered = False
+        self.extra: Fields = ()
+
+    def respond(self, status: int, fields: Fields, body: bytes = b"", close: bool = False) -> None:
+        """Answer, with a Content-Length; nothing happens when the exchange is `answered`.
+
+        Args:
+            close: whether to end the connection behind the answer.
+        """
+        raise NotImplementedError
+
+    def drop(self) -> None:
+        """End the connection without an answer."""
+        raise NotImplementedError
+
+    @property
+    def transport(self) -> ITCPTransport | None:
+        """What the connection runs over, or None when it cannot be handed over (HTTP/2)."""
+        raise NotImplementedError
+
+    def hand_over(self, protocol: IProtocol) -> bytes:
+        """Let `protocol` have the connection from now on.
+
+        Returns:
+            What has been received behind the request.
+        """
+        raise NotImplementedError
+
+    def lost(self) -> None:
+        """The connection went away."""
+        if not self.answered:
+            self.answered = True
+            if self.on_lost is not None:
+                self.on_lost()

@@ -1,0 +1,116 @@
+"""The options of the Engine.IO server: the names of the Node server in snake_case, durations in seconds.
+
+Each option carries its documentation, from which the configuration reference is made.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Self
+
+from txsocketio.errors import OptionError
+
+if TYPE_CHECKING:
+    from txsocketio.types import Handler, Json
+
+TRANSPORTS = ("polling", "websocket")
+
+
+def option(default: Any, doc: str) -> Any:
+    """A field of an options class with its documentation."""
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(kw_only=True)
+class EngineOptions:
+    """What an `Engine` can be told.
+
+    Raises:
+        OptionError: a value is not allowed.
+    """
+
+    path: str = option("/engine.io", "Where the server lies below the root of its site.")
+    ping_interval: float = option(25.0, "Seconds from a pong (or the start) to the next ping of the server.")
+    ping_timeout: float = option(20.0, "Seconds that a client has to answer a ping; then it is closed: ping timeout.")
+    upgrade_timeout: float = option(10.0, "Seconds in which an upgrade to WebSocket must be completed.")
+    close_timeout: float = option(30.0, "Seconds that a closed long-polling session waits for one more poll.")
+    max_http_buffer_size: int = option(
+        1_000_000, "The largest message or POST body that is accepted, in bytes; announced to clients as maxPayload."
+    )
+    max_outgoing_buffer: int = option(
+        16_000_000, "Bytes that may wait for a client that does not read; beyond it is closed: slow consumer."
+    )
+    transports: Sequence[str] = option(TRANSPORTS, "The transports that are served.")
+    allow_upgrades: bool = option(True, "Whether a long-polling session may move to WebSocket.")
+    per_message_deflate: bool | Mapping[str, int] = option(
+        False,
+        "Compress WebSocket messages: true, or a table of `threshold` (bytes, 1024), `window_bits` (9 to 15) and "
+        "`mem_level` (1 to 9). Costs memory for each connection and the shared frame of broadcasts.",
+    )
+    http_compression: bool | Mapping[str, int] = option(
+        True, "Compress long-polling answers: false, or a table of `threshold` (bytes, 1024)."
+    )
+    initial_packet: str | bytes | None = option(None, "A message sent to every client right behind the handshake.")
+    cookie: bool | str | Mapping[str, Json] = option(
+        False,
+        "Set a cookie with the session's id on the first long-polling answer: true, a name, or a table of `name` (io), "
+        "`path`, `http_only`, `same_site`, `secure`, `domain`, `max_age` (seconds).",
+    )
+    cors_allowed_origins: str | Sequence[str] | Callable[[str], bool] | None = option(
+        None,
+        "Origins of other sites whose pages may connect: one, a list, '*' for all, a compiled regular expression or a "
+        "callable. Pages of the server's own origin always may. Checked for WebSocket too.",
+    )
+    cors: Mapping[str, Json] | None = option(
+        None,
+        "More of CORS: a table of `origin` (as cors_allowed_origins), `credentials`, `methods`, `allowed_headers`, "
+        "`exposed_headers`, `max_age` (seconds).",
+    )
+    allow_request: Handler | None = option(
+        None,
+        "Called with each request that has no session yet: a false result refuses it, ConnectionRefused refuses it with "
+        "a message. May wait.",
+    )
+    generate_id: Handler | None = option(None, "Called with the request of a handshake: gives the session's id.")
+    trusted_proxies: int = option(
+        0, "How many proxies in front are trusted to tell the client's address in X-Forwarded-For."
+    )
+    head_timeout: float = option(10.0, "Seconds that a connection has to send the whole head of a request.")
+    body_timeout: float = option(60.0, "Seconds that a connection has to send the whole body of a request.")
+    idle_timeout: float = option(60.0, "Seconds that an idle HTTP connection is kept open for another request.")
+
+    def __post_init__(self) -> None:
+        for name in ("ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout", "head_timeout"):
+            self.require(getattr(self, name) > 0, name, "must be a positive number of seconds")
+        for name in ("max_http_buffer_size", "max_outgoing_buffer"):
+            self.require(getattr(self, name) > 0, name, "must be a positive number of bytes")
+        self.require(self.path.startswith("/"), "path", "must begin with a slash")
+        if isinstance(self.transports, str):
+            self.transports = (self.transports,)
+        self.require(
+            bool(self.transports) and set(self.transports) <= set(TRANSPORTS),
+            "transports",
+            f"must be some of {', '.join(TRANSPORTS)}",
+        )
+
+    def require(self, fact: bool, name: str, rule: str) -> None:
+        """Raise an OptionError that names the option and the rule, unless the fact holds."""
+        if not fact:
+            raise OptionError(f"{name} {rule}, not {getattr(self, name)!r}")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Json]) -> Self:
+        """The options from keywords.
+
+        Raises:
+            OptionError: a keyword is unknown; the error names the nearest.
+        """
+        known = [each.name for each in fields(cls)]
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+                raise OptionError(f"unknown option {name!r}{hint}")
+        return cls(**given)

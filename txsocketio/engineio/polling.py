@@ -1,0 +1,179 @@
+"""HTTP long-polling, the transport that every client can speak.
+
+        GET   a poll: answered with all that waits, or held until there is something
+        POST  packets of the client: answered "ok" when all of them have been handled
+
+Nothing that a POST causes to be sent leaves before the whole body is handled, so that it leaves with one poll.
+Source: Engine.IO protocol v4, "HTTP long-polling".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from txsocketio.errors import PacketError
+from txsocketio.protocol.engineio import decode_payload, encode_payload
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+
+    from txsocketio.engineio.exchange import Exchange
+    from txsocketio.engineio.outgoing import Outgoing
+    from txsocketio.engineio.session import Session
+
+log = Logger()
+
+TEXT_FIELD = (b"Content-Type", b"text/plain; charset=UTF-8")
+HTML_FIELD = (b"Content-Type", b"text/html")
+JSON_FIELD = (b"Content-Type", b"application/json")
+NO_STORE = (b"Cache-Control", b"no-store")
+
+CLOSE_PACKET, NOOP_PACKET = b"1", b"6"
+
+#: Seconds between the empty answers to the polls of a client that is upgrading.
+NOOP_INTERVAL = 0.1
+
+
+class Polling:
+    """The long-polling side of a session.
+
+    Attributes:
+        poll: the GET that is held until there is something to send.
+    """
+
+    __slots__ = ("_corked", "_noop", "_posting", "poll", "session")
+
+    name = "polling"
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.poll: Exchange | None = None
+        self._posting: Exchange | None = None
+        self._corked = False
+        self._noop: IDelayedCall | None = None
+
+    # --- requests of the client ---
+
+    def handle(self, exchange: Exchange) -> None:
+        """Answer a request of this session, now or later."""
+        if exchange.request.method == "GET":
+            self._hold(exchange)
+        elif exchange.request.method == "POST":
+            self._receive(exchange)
+        else:
+            self.session.engine.answer(exchange, 405, [(b"Allow", b"GET, POST")])
+
+    def _hold(self, exchange: Exchange) -> None:
+        if self.poll is not None:
+            self.session.engine.answer(exchange, 400)
+            return self.session.ended("transport error", "overlap from client")
+        self.poll = exchange
+        exchange.on_lost = self._poll_lost
+        self.session.ready()
+        if self.poll is not None and self.session.upgrade is not None:
+            self.session.upgrade.poll_arrived()
+
+    def announce(self, exchange: Exchange) -> None:
+        """A POST has begun; its body is still on the way."""
+        if self._posting is not None:
+            first, self._posting = self._posting, None
+            self.session.engine.answer(exchange, 400)
+            self.session.ended("transport error", "data request overlap from client")
+            return first.drop()
+        self._posting = exchange
+        exchange.on_lost = self._post_lost
+
+    def _receive(self, exchange: Exchange) -> None:
+        if self._posting is not None and self._posting is not exchange:
+            return self.announce(exchange)
+        self._posting = None
+        session = self.session
+        if exchange.request.fields.get(b"content-type") == b"application/octet-stream":
+            session.engine.answer(exchange, 400)
+            return session.ended("transport error", "invalid content")
+        if session.pong_due:
+            session.heard()
+        self._corked = True
+        try:
+            for packet in decode_payload(exchange.body):
+                try:
+                    session.receive(packet)
+                except PacketError:
+                    raise
+                except Exception:
+                    log.failure("A message of {session} could not be handled", session=session)
+        except PacketError as error:
+            session.ended("parse error", str(error))
+        self._corked = False
+        session.engine.respond(exchange, HTML_FIELD, b"ok")
+        session.ready()
+
+    def _poll_lost(self) -> None:
+        self.poll = None
+        self.session.ended("transport error", "poll connection closed prematurely")
+
+    def _post_lost(self) -> None:
+        self._posting = None
+        self.session.ended("transport error", "data request connection closed prematurely")
+
+    # --- what the session asks of a transport ---
+
+    @property
+    def is_writable(self) -> bool:
+        return self.poll is not None
+
+    @property
+    def is_ready(self) -> bool:
+        return self.poll is not None and not self._corked
+
+    def send_outgoing(self, outgoing: Outgoing) -> None:
+        self.session.enqueue(outgoing)
+
+    def send_all(self, outbox: list[Outgoing]) -> None:
+        """Answer the poll with all that waits."""
+        packets = [packet for outgoing in outbox for packet in outgoing.packets()]
+        self._answer(packets, compress=any(outgoing.compress for outgoing in outbox))
+
+    def finish(self, outbox: list[Outgoing]) -> None:
+        """Answer the poll with all that waits, and with the end of the session."""
+        self._answer([packet for outgoing in outbox for packet in outgoing.packets()] + [CLOSE_PACKET])
+        self.session.closed()
+
+    def closed_by_client(self) -> None:
+        self.session.ended("transport close")
+
+    def discard(self, abort: bool = False) -> None:
+        """The session is over."""
+        self.stop_noop()
+        if self.poll is not None:
+            self._answer([CLOSE_PACKET])
+
+    # --- while the session upgrades ---
+
+    def send_noop(self) -> None:
+        """Answer the poll with nothing, so that the client can stop polling."""
+        self.stop_noop()
+        if self.poll is not None:
+            self._answer([NOOP_PACKET])
+
+    def delay_noop(self) -> None:
+        """Do so a moment later: a client that is slow to stop must not poll in circles."""
+        if self._noop is None:
+            self._noop = self.session.engine.clock.callLater(NOOP_INTERVAL, self._send_late_noop)
+
+    def _send_late_noop(self) -> None:
+        self._noop = None
+        self.send_noop()
+
+    def stop_noop(self) -> None:
+        if self._noop is not None:
+            self._noop.cancel()
+            self._noop = None
+
+    def _answer(self, packets: list[bytes], compress: bool = False) -> None:
+        poll, self.poll = self.poll, None
+        assert poll is not None
+        poll.on_lost = None
+        self.session.engine.respond(poll, TEXT_FIELD, encode_payload(packets), compress)

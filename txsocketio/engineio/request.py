@@ -1,0 +1,138 @@
+"""One HTTP request, as the checks, the middlewares and the application see it.
+
+A connected client keeps its handshake request for as long as it lives, so only the bytes of the head are kept, and
+what is asked of them is parsed when it is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote_plus
+
+#: Header names that browsers and clients send, already in lower case: one look-up both checks and folds a name.
+_KNOWN = {
+    spelling: name.lower()
+    for name in (
+        b"Accept", b"Accept-Encoding", b"Accept-Language", b"Authorization", b"Cache-Control", b"Connection",
+        b"Content-Length", b"Content-Type", b"Cookie", b"Expect", b"Host", b"Origin", b"Pragma", b"Referer",
+        b"Sec-Fetch-Dest", b"Sec-Fetch-Mode", b"Sec-Fetch-Site", b"Sec-WebSocket-Extensions", b"Sec-WebSocket-Key",
+        b"Sec-WebSocket-Protocol", b"Sec-WebSocket-Version", b"Transfer-Encoding", b"Upgrade", b"User-Agent",
+        b"X-Forwarded-For", b"X-Forwarded-Host", b"X-Forwarded-Proto",
+    )
+    for spelling in (name, name.lower())
+}  # fmt: skip
+
+#: RFC 9110, 5.6.2: the characters of a token.
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def parse_fields(lines: list[bytes]) -> dict[bytes, bytes] | None:
+    """The header fields by lower-case name, or None when a line is not a plain field or a name comes twice."""
+    fields: dict[bytes, bytes] = {}
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        low = _KNOWN.get(name)
+        if low is None:
+            if _TOKEN.fullmatch(name) is None:
+                return None
+            low = name.lower()
+        if not colon or low in fields:
+            return None
+        fields[low] = value.strip(b" \t")
+    return fields
+
+
+def parse_query(text: str) -> dict[str, str]:
+    """The pairs behind the question mark; of equal keys the last one (spec of the reference: no other is ever seen)."""
+    query: dict[str, str] = {}
+    for pair in text.split("&"):
+        if pair:
+            key, _, value = pair.partition("=")
+            if "%" in pair or "+" in pair:
+                key, value = unquote_plus(key), unquote_plus(value)
+            query[key] = value
+    return query
+
+
+class Headers(Mapping[str, str]):
+    """The header fields of a request, asked for in any case; values are text (Latin-1, as HTTP has it)."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: dict[bytes, bytes]) -> None:
+        self._fields = fields
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower().encode("latin-1", "replace")].decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return f"Headers({dict(self)!r})"
+
+
+class HTTPRequest:
+    """The head of a request.
+
+    Args:
+        method: in upper case.
+        url: the target as it was sent, with its query.
+        lines: the raw header lines.
+        fields: the same parsed, by lower-case name.
+        address: the client's host, "" when it has none (a Unix socket).
+        secure: whether the connection itself is TLS.
+    """
+
+    __slots__ = ("_fields", "_lines", "_query", "address", "method", "secure", "url")
+
+    def __init__(
+        self, method: str, url: str, lines: bytes, fields: dict[bytes, bytes] | None, address: str, secure: bool
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.address = address
+        self.secure = secure
+        self._lines = lines
+        self._fields = fields
+        self._query: dict[str, str] | None = None
+
+    @property
+    def fields(self) -> dict[bytes, bytes]:
+        """The header fields as bytes, by lower-case name."""
+        if self._fields is None:
+            self._fields = parse_fields(self._lines.split(b"\r\n")) or {}
+        return self._fields
+
+    @property
+    def headers(self) -> Headers:
+        return Headers(self.fields)
+
+    @property
+    def query(self) -> dict[str, str]:
+        if self._query is None:
+            self._query = parse_query(self.url.partition("?")[2])
+        return self._query
+
+    @property
+    def is_upgrade(self) -> bool:
+        """Whether it asks for another protocol (RFC 9110, 7.8)."""
+        fields = self.fields
+        return b"upgrade" in fields and b"upgrade" in fields.get(b"connection", b"").lower()
+
+    def forget(self) -> None:
+        """Keep the raw head only: 0.9 KiB less for each connected client (benchmarks, idle memory)."""
+        self._fields = self._query = None
+
+    def forwarded(self, proxies: int) -> None:
+        """Believe the last `proxies` proxies about where the request came from."""
+        hops = [hop.strip() for hop in self.fields.get(b"x-forwarded-for", b"").decode("latin-1").split(",")]
+        if hops[0]:
+            self.address = hops[-min(proxies, len(hops))]
+        protocol = self.fields.get(b"x-forwarded-proto", b"").lower()
+        if protocol:
+            self.secure = protocol in (b"https", b"wss")

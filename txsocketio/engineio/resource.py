@@ -1,0 +1,124 @@
+"""Engine.IO as a guest in somebody's twisted.web site.
+
+    root.putChild(b"socket.io", engine.resource())
+
+twisted.web reads a whole body before it asks a resource, so as a guest a body above the limit is refused only then, and a
+POST that is cut off is never seen. In a site of our own (`site.py`) neither is so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IProtocol
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from txsocketio.engineio.exchange import Exchange, Fields
+from txsocketio.engineio.request import HTTPRequest
+
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
+    from txsocketio.engineio.engine import Engine
+
+
+class EngineResource(Resource):
+    """Answers every request at or below its place."""
+
+    isLeaf = True
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self.engine = engine
+
+    # Called by twisted.web.
+    def render(self, request: Request) -> int:
+        self.engine.handle(WebExchange(request), b"/".join(request.postpath).decode("latin-1"))
+        return NOT_DONE_YET
+
+
+class WebExchange(Exchange):
+    """A request of twisted.web."""
+
+    __slots__ = ("_web",)
+
+    def __init__(self, web: Request) -> None:
+        content = web.content
+        super().__init__(request_of(web), content.read() if content is not None else b"")
+        self._web = web
+        web.notifyFinish().addErrback(self._finished)
+
+    def _finished(self, failure: Failure) -> None:
+        self.lost()
+
+    def respond(self, status: int, fields: Fields, body: bytes = b"", close: bool = False) -> None:
+        if self.answered:
+            return
+        self.answered = True
+        web = self._web
+        web.setResponseCode(status)
+        headers = web.responseHeaders
+        headers.removeHeader(b"Server")
+        headers.removeHeader(b"Content-Type")
+        for name, value in fields:
+            headers.addRawHeader(name, value)
+        if status != 204:
+            headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
+        if close and hasattr(web.channel, "persistent"):
+            headers.setRawHeaders(b"Connection", [b"close"])
+            web.channel.persistent = False
+        web.write(body)
+        web.finish()
+
+    def drop(self) -> None:
+        self.answered = True
+        self._web.loseConnection()
+
+    @property
+    def transport(self) -> Any:
+        channel = self._web.channel
+        # A stream of HTTP/2 has no connection of its own.
+        return channel.transport if hasattr(channel, "_networkProducer") else None
+
+    def hand_over(self, protocol: IProtocol) -> bytes:
+        self.answered = True
+        channel: Any = self._web.channel
+        channel.requests.remove(self._web)
+        rest = b"".join(channel._dataBuffer)
+        detach(channel, protocol)
+        # What is left of the bytes that are being read just now comes to the channel as raw data.
+        channel.rawDataReceived = protocol.dataReceived
+        return rest
+
+
+def detach(channel: Any, protocol: IProtocol) -> None:
+    """Take the connection away from an HTTPChannel, which knows no way to give it up."""
+    transport, channel.transport = channel.transport, None
+    channel._networkProducer.unregisterProducer()
+    channel.setTimeout(None)
+    if isinstance(transport, ProtocolWrapper):  # TLS, HAProxy's PROXY protocol
+        transport.wrappedProtocol = protocol
+    elif isinstance(getattr(transport, "protocol", None), ProtocolWrapper):
+        transport.protocol.wrappedProtocol = protocol
+    else:
+        transport.protocol = protocol
+    transport.resumeProducing()
+
+
+def request_of(web: Request) -> HTTPRequest:
+    """The head of a request of twisted.web; fields that came several times are joined as HTTP joins them."""
+    joined = [
+        (name, (b"; " if name.lower() == b"cookie" else b", ").join(values))
+        for name, values in web.requestHeaders.getAllRawHeaders()
+    ]
+    lines = b"\r\n".join([b"%b: %b" % field for field in joined])
+    return HTTPRequest(
+        web.method.decode("latin-1"),
+        web.uri.decode("latin-1"),
+        lines,
+        None,
+        getattr(web.getClientAddress(), "host", "") or "",
+        web.isSecure(),
+    )

@@ -1,0 +1,346 @@
+"""WebSocket: Autobahn's protocol, with a way around it for what nearly every frame is.
+
+        bytes from TCP
+          |-- whole, masked, unfragmented, uncompressed data frames --> protocol/frame.py --> the session
+          '-- anything else: control, partial, compressed, invalid --> Autobahn ----------> the session
+
+Both ways give the same messages; a test feeds them the same bytes. Answers to what came in one read leave in one write.
+The opening handshake is ours (`handshake.py`), so Autobahn starts in its open state.
+
+Source: RFC 6455; Engine.IO protocol v4, "WebSocket".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.protocol import TrafficStats, WebSocketProtocol
+from autobahn.websocket.utf8validator import Utf8Validator
+from twisted.internet import tcp
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from txsocketio.engineio.direct import DirectWriter
+from txsocketio.errors import PacketError
+from txsocketio.protocol.engineio import MESSAGE, decode_text_frame
+from txsocketio.protocol.frame import encode_frame, whole_messages
+
+if TYPE_CHECKING:
+    from autobahn.websocket.compress_deflate import PerMessageDeflate
+
+    from txsocketio.engineio.deadlines import Deadline
+    from txsocketio.engineio.options import EngineOptions
+    from txsocketio.engineio.outgoing import Outgoing
+    from txsocketio.engineio.session import Session
+    from txsocketio.engineio.upgrade import Upgrade
+
+log = Logger()
+
+OPEN = WebSocketProtocol.STATE_OPEN
+CLOSED = WebSocketProtocol.STATE_CLOSED
+
+#: RFC 6455, 7.4.1: the codes of a close frame that we send.
+INVALID_TEXT, POLICY, TOO_BIG = 1007, 1008, 1009
+
+#: As many fragments as the reference server takes in one message; Autobahn has no bound of its own.
+MAX_FRAGMENTS = 16384
+
+#: Bytes of answers that may be held back while one read is handled.
+MAX_HELD = 65536
+
+#: Autobahn may miss by two bytes what a message inflates to, so it is given more and the exact limit is ours.
+INFLATE_MARGIN = 1024
+
+#: Seconds that the client has to end the connection behind a close frame.
+CLOSE_TIMEOUT = 2.0
+
+#: RFC 7692, 6: the first reserved bit marks a compressed message.
+COMPRESSED = 0x40
+
+
+class _Silence:
+    """Instead of Autobahn's logger, which formats a line for each write and warns of every client's mistake."""
+
+    def debug(self, *args: object, **more: object) -> None: ...
+
+    info = warn = error = trace = debug
+
+
+class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's classes are not typed
+    """A WebSocket connection of a session, or of one that is upgrading.
+
+    Attributes:
+        session: whom the messages are for.
+        options: set on the class by `websocket_classes`.
+    """
+
+    name = "websocket"
+    log = _Silence()
+    session: Session | Upgrade
+    options: EngineOptions
+    deflate_threshold = 0
+
+    # What Autobahn sets on every connection stands on the class; a test compares it with what Autobahn does.
+    # Its own way formats 40 options for a log line that nobody reads: 140 us a connection (benchmarks, connect).
+    state = OPEN
+    send_state = WebSocketProtocol.SEND_STATE_GROUND
+    data = b""
+    send_queue: deque[Any] = deque()
+    triggered = False
+    trafficStats = TrafficStats()
+    utf8validator = Utf8Validator()
+    trackedTimings = None
+    wasMaxFramePayloadSizeExceeded = wasMaxMessagePayloadSizeExceeded = False
+    closedByMe = failedByMe = droppedByMe = wasClean = False
+    wasNotCleanReason = None
+    wasOpenHandshakeTimeout = wasCloseHandshakeTimeout = wasServerConnectionDropTimeout = False
+    wasServingFlashSocketPolicyFile = False
+    localCloseCode = localCloseReason = remoteCloseCode = remoteCloseReason = None
+    openHandshakeTimeoutCall = closeHandshakeTimeoutCall = None
+    autoPingTimeoutCall = autoPingPending = autoPingPendingCall = autoPingPendingSent = None
+    autoPingPendingSeq = 0
+    websocket_protocol_in_use = None
+    websocket_version = 13
+    inside_message = False
+    current_frame = None
+    transport = None
+    _perMessageCompress: PerMessageDeflate | None = None
+
+    #: Whether the next bytes are Autobahn's: it is in the middle of something, or no longer open.
+    _partial = False
+    _held: list[bytes] | None = None
+    _held_size = 0
+    _congested = False
+    _fragments = 0
+    _end: Deadline | None = None
+
+    def __init__(self) -> None:
+        """Nothing: Autobahn's own makes futures and tables that are not used here."""
+
+    def start(self, transport: Any, session: Session | Upgrade, head: bytes) -> None:
+        """Begin in the open state, and hold back what is sent until `flush`.
+
+        Args:
+            transport: what the opening handshake came over.
+            session: whom the messages are for.
+            head: the answer to the handshake.
+        """
+        self.transport = transport
+        self.session = session
+        self._held = [head]
+        transport.registerProducer(self, True)
+
+    # --- what a session asks of its transport ---
+
+    @property
+    def is_ready(self) -> bool:
+        return not self._congested
+
+    is_writable = is_ready
+
+    def send_outgoing(self, outgoing: Outgoing) -> None:
+        """Send a message. Hot path."""
+        frames = outgoing.frames() if self._perMessageCompress is None else self._deflated(outgoing)
+        held = self._held
+        if held is None:
+            return self.write(frames)
+        held.append(frames)
+        self._held_size += len(frames)
+        if self._held_size > MAX_HELD:
+            self.flush()
+            self._held = []
+
+    def send_all(self, outbox: list[Outgoing]) -> None:
+        for outgoing in outbox:
+            self.send_outgoing(outgoing)
+
+    def finish(self, outbox: list[Outgoing]) -> None:
+        """Send what waits; the session is over as soon as all of it has left."""
+        self.send_all(outbox)
+        if not self._congested:
+            self.session.closed()
+
+    def closed_by_client(self) -> None:
+        """Nothing: the close packet is for long-polling, a WebSocket has a close frame."""
+
+    def discard(self, abort: bool = False) -> None:
+        """The session goes on without this connection, or is over.
+
+        Args:
+            abort: the client does not read: do not wait for it.
+        """
+        if self.transport is None:
+            return
+        self.flush()
+        if abort:
+            self.state = CLOSED
+            self.transport.unregisterProducer()
+            return self.transport.abortConnection()
+        # The reference server closes without a code; clients see 1005.
+        self.sendCloseFrame()
+        self._partial = True
+        self._expect_end()
+
+    def write(self, data: bytes) -> None:
+        """Write bytes."""
+        self.transport.write(data)  # type: ignore[attr-defined]
+
+    def flush(self) -> None:
+        """Write what was held back."""
+        held, self._held, self._held_size = self._held, None, 0
+        if held and self.transport is not None:
+            self.write(held[0] if len(held) == 1 else b"".join(held))
+
+    def _deflated(self, outgoing: Outgoing) -> bytes:
+        deflate = self._perMessageCompress
+        if not outgoing.compress or deflate is None:
+            return outgoing.frames()
+        frames = []
+        for head, payload in outgoing.messages():
+            if len(payload) >= self.deflate_threshold:
+                deflate.start_compress_message()
+                payload = deflate.compress_message_data(payload) + deflate.end_compress_message()
+                head |= COMPRESSED
+            frames.append(encode_frame(head, payload))
+        return b"".join(frames)
+
+    def _expect_end(self) -> None:
+        """The connection must be gone soon, whether the client answers the close frame or not."""
+        if self._end is None:
+            self._end = self.session.engine.deadlines.start(CLOSE_TIMEOUT, self._end_is_overdue)
+
+    def _end_is_overdue(self) -> None:
+        if self.transport is not None:
+            self.transport.abortConnection()
+
+    # --- receiving ---
+
+    def dataReceived(self, data: bytes) -> None:
+        """Called by Twisted. Hot path."""
+        if self._partial:
+            return self._pass_on(data)
+        messages, taken = whole_messages(data, self.options.max_http_buffer_size)
+        if messages:
+            self._held = []
+            for message in messages:
+                self._deliver(message)
+            self.flush()
+        if taken < len(data):
+            self._pass_on(data[taken:] if taken else data)
+
+    def _deliver(self, message: str | bytes) -> None:
+        """Hand a message to the session. Hot path."""
+        session = self.session
+        if session.pong_due:
+            session.heard()
+        try:
+            if message.__class__ is str and message[:1] == MESSAGE:
+                session.on_message(message[1:])
+            else:
+                session.receive(message if message.__class__ is bytes else decode_text_frame(message))
+        except PacketError as error:
+            session.ended("parse error", str(error))
+        except Exception:
+            log.failure("A message could not be handled")
+
+    def _pass_on(self, data: bytes) -> None:
+        """Give bytes to Autobahn."""
+        self._dataReceived(data)
+        self._partial = self.data != b"" or self.current_frame is not None or self.inside_message or self.state != OPEN
+
+    # --- called by Autobahn ---
+
+    def onMessageBegin(self, isBinary: bool) -> None:
+        self._fragments = 0
+        super().onMessageBegin(isBinary)
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        self._fragments += 1
+        if self._fragments > MAX_FRAGMENTS and not self.failedByMe:
+            self._fail_connection(POLICY, "too many message fragments")
+        super().onMessageFrameBegin(length)
+
+    def onMessageEnd(self) -> None:
+        pieces, self.message_data = self.message_data, None
+        if self.failedByMe:
+            return
+        payload = b"".join(pieces)
+        if len(payload) > self.options.max_http_buffer_size:
+            self._fail_connection(TOO_BIG, "message too big")
+        elif self.message_is_binary:
+            self._deliver(payload)
+        else:
+            try:
+                text = payload.decode()
+            except UnicodeDecodeError:
+                return self._fail_connection(INVALID_TEXT, "invalid UTF-8 sequence")
+            self._deliver(text)
+
+    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> None:
+        super().onCloseFrame(code, reasonRaw)
+        self.session.ended("transport close")
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        if self.transport is not None:
+            self.write(data)
+
+    def dropConnection(self, abort: bool = False) -> None:
+        """End the connection when the close frame has left; Autobahn would abort it, and the frame with it."""
+        self.state = CLOSED
+        if self.transport is not None:
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+            self._expect_end()
+
+    def _fail_connection(self, code: int = 1001, reason: str = "going away") -> None:
+        super()._fail_connection(code, reason)
+        self._partial = True
+        self.session.ended("transport error", reason)
+
+    # --- called by Twisted ---
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.state = CLOSED
+        self.transport = None
+        if self._end is not None:
+            self._end.cancel()
+        self.session.engine.websocket_gone(self)
+        self.session.ended("transport close")
+
+    def pauseProducing(self) -> None:
+        self._congested = True
+        self.session.congested()
+
+    def resumeProducing(self) -> None:
+        self._congested = False
+        self.session.ready()
+
+    def stopProducing(self) -> None:
+        """Nothing: `connectionLost` follows."""
+
+
+class TCPWebSocket(DirectWriter, WebSocket):
+    """The same over plain TCP."""
+
+
+def websocket_classes(options: EngineOptions) -> dict[type, type[WebSocket]]:
+    """The classes of WebSocket connections with these options, by the class of the transport; see `websocket_class`."""
+    factory = WebSocketServerFactory()
+    factory.setProtocolOptions(
+        maxMessagePayloadSize=options.max_http_buffer_size + INFLATE_MARGIN,
+        maxFramePayloadSize=options.max_http_buffer_size,
+        utf8validateIncoming=False,
+        failByDrop=False,
+        allowNullOrigin=True,
+        openHandshakeTimeout=0,
+        closeHandshakeTimeout=0,
+    )
+    fixed = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
+    fixed |= {"factory": factory, "options": options}
+    return {
+        tcp.Server: type("TCPWebSocket", (TCPWebSocket,), fixed),
+        object: type("WebSocket", (WebSocket,), fixed),
+    }
