@@ -1,0 +1,17 @@
+"""How Sphinx builds the manual: `make docs`, warnings are errors."""
+
+from importlib.metadata import version as installed_version
+
+project = "txsocketio"
+author = "The txsocketio authors"
+project_copyright = "2026, The txsocketio authors"
+version = release = installed_version("txsocketio")
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "txsocketio"
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+napoleon_numpy_docstring = False
