@@ -17,7 +17,7 @@ if [ -n "$packages" ] && [ "$(id -u)" = 0 ] && ! missing apt-get; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
     # shellcheck disable=SC2086 # a list of words
-    apt-get install -qq --no-install-recommends $packages >/dev/null
+    apt-get -o DPkg::Lock::Timeout=300 install -qq --no-install-recommends $packages >/dev/null
 fi
 
 # npm leaves its own record of what it installed: newer than the lock file, there is nothing to do.
