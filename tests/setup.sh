@@ -20,8 +20,10 @@ if [ -n "$packages" ] && [ "$(id -u)" = 0 ] && ! missing apt-get; then
     apt-get -o DPkg::Lock::Timeout=300 install -qq --no-install-recommends $packages >/dev/null
 fi
 
-# npm leaves its own record of what it installed: newer than the lock file, there is nothing to do.
-if [ -f interop/package-lock.json ] && ! missing npm &&
-    [ ! interop/node_modules/.package-lock.json -nt interop/package-lock.json ]; then
-    npm ci --silent --prefix interop
-fi
+# npm leaves its own record of what it installed: while that is newer than the lock file there is nothing to do.
+for lock in */package-lock.json; do
+    folder=${lock%/*}
+    if [ -f "$lock" ] && ! missing npm && [ ! "$folder/node_modules/.package-lock.json" -nt "$lock" ]; then
+        npm ci --silent --prefix "$folder"
+    fi
+done
