@@ -60,6 +60,6 @@ setup(
     # reached through the symlink txsocketio/adapters, and a package_dir with "" makes an editable install a plain path.
     package_dir={"": "."},
     packages=[*find_packages(include=["txsocketio", "txsocketio.*"]), "twisted.plugins"],
-    package_data={"txsocketio": ["py.typed"]},
+    package_data={"txsocketio": ["py.typed", "app/*.html"]},
     zip_safe=False,
 )

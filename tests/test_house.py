@@ -17,6 +17,9 @@ from tests.conftest import ROOT
 #: What a working checkout holds beside the project.
 LITTER = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "_build", "build", "dist", "node_modules")
 
+#: What a package of ours consists of.
+SHIPPED = {".py", ".html"}
+
 BUILD = "from setuptools.build_meta import build_sdist, build_wheel; build_sdist('dist'); build_wheel('dist')"
 
 
@@ -29,8 +32,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project / "dist"
 
 
-def python_files(folder: str) -> set[str]:
-    return {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*.py")}
+def files(folder: str) -> set[str]:
+    found = (path for path in (ROOT / folder).rglob("*.*") if path.is_file() and path.suffix in SHIPPED)
+    return {str(path.relative_to(ROOT)) for path in found}
 
 
 def test_adapters_are_reached_through_the_package() -> None:
@@ -47,8 +51,8 @@ def test_wheel_holds_package_adapters_and_plugin(built: Path) -> None:
     """Installed by pip, everything is there: nothing is found by standing in the checkout only."""
     (wheel,) = built.glob("*.whl")
     names = ZipFile(wheel).namelist()
-    adapters = {f"txsocketio/{name}" for name in python_files("adapters")}
-    expected = {"txsocketio/py.typed"} | python_files("txsocketio") | adapters | python_files("twisted")
+    adapters = {f"txsocketio/{name}" for name in files("adapters")}
+    expected = {"txsocketio/py.typed"} | files("txsocketio") | adapters | files("twisted")
     assert {name for name in names if ".dist-info/" not in name} == expected
 
 
