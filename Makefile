@@ -35,19 +35,25 @@ docs: $(VENV)/docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
 bench: $(VENV)/bench
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .cache .tox build docs/_build *.egg-info
 
 # One virtual environment; an empty file in it stands for each set of packages that is installed.
 $(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	@$(PYTHON) -c 'import ensurepip' || apt-get install -qq python3-venv  # Debian packs it apart
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/run: setup.py $(BIN)/python
 	$(BIN)/pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/test $(VENV)/docs $(VENV)/bench: $(VENV)/%: setup.py $(BIN)/python
+$(VENV)/test $(VENV)/docs: $(VENV)/%: setup.py $(BIN)/python
 	$(BIN)/pip install --quiet --editable ".[$*]"
+	@touch $@
+
+$(VENV)/bench: setup.py benchmarks/requirements.txt $(BIN)/python
+	$(BIN)/pip install --quiet --editable . --requirement benchmarks/requirements.txt
 	@touch $@

@@ -21,7 +21,6 @@ EXTRAS = {
         "setuptools>=77",
         "treq>=24.9",
     ],
-    "bench": ["aiohttp>=3.10", "python-socketio>=5.11", "uvicorn>=0.30", "uvloop>=0.20"],
     "docs": ["furo>=2025.7", "sphinx>=8.2"],
 }
 
