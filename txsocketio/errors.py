@@ -1,4 +1,6 @@
-"""Every error of this package.
+"""Every error of this package, in families by who erred.
+
+::
 
 TxSocketIOError
 ├── CallerError                 the application erred: raised at the call

@@ -1,0 +1,59 @@
+# The project's commands. They need Python 3.11, git and make; CONTRIBUTING.md says what else each one makes use of.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+CLIENT := .cache/client
+
+.PHONY: run test lint types pytest docs bench clean
+
+# The demo on port 3000. ARGS are handed to it: make run ARGS="--listen tcp:4000".
+run: $(VENV)/run client
+	client=$(CLIENT)/node_modules/socket.io-client/dist; \
+	exec $(BIN)/twistd -n --pidfile= socketio $$(test -d $$client && echo --client-path $$client) $(ARGS)
+
+# The npm package that browsers load. Without npm, or without a network, the demo page takes it from a public CDN.
+.PHONY: client
+client:
+	@test -d $(CLIENT)/node_modules/socket.io-client || ! command -v npm >/dev/null || \
+	npm install --silent --prefix $(CLIENT) socket.io-client@4 || echo "npm failed: the page will use the CDN"
+
+test: lint types pytest
+
+lint: $(VENV)/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/test
+	$(BIN)/mypy
+
+pytest: $(VENV)/test
+	tests/setup.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+docs: $(VENV)/docs
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+bench: $(VENV)/bench
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) .cache .tox build docs/_build *.egg-info
+
+# One virtual environment; an empty file in it stands for each set of packages that is installed.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	@$(PYTHON) -c 'import ensurepip' || apt-get install -qq python3-venv  # Debian packs it apart
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: setup.py $(BIN)/python
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/test $(VENV)/docs: $(VENV)/%: setup.py $(BIN)/python
+	$(BIN)/pip install --quiet --editable ".[$*]"
+	@touch $@
+
+$(VENV)/bench: setup.py benchmarks/requirements.txt $(BIN)/python
+	$(BIN)/pip install --quiet --editable . --requirement benchmarks/requirements.txt
+	@touch $@

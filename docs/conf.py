@@ -1,0 +1,22 @@
+"""How Sphinx builds the manual: `make docs`, warnings are errors."""
+
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+
+project = "txsocketio"
+author = "The txsocketio authors"
+project_copyright = "2026, The txsocketio authors"
+version = release = installed_version("txsocketio")
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "options"]
+exclude_patterns = ["_build"]
+default_role = "code"
+html_theme = "furo"
+html_title = "txsocketio"
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+napoleon_numpy_docstring = False

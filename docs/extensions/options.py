@@ -1,0 +1,48 @@
+"""The directive `options`: the reference of an options class, made from its fields and what their metadata says.
+
+    .. options:: txsocketio.engineio.options.EngineOptions
+
+Each field becomes a `confval`, so that other pages can refer to it by :confval:`ping_interval`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, Field, fields
+from importlib import import_module
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+FIELD = """
+.. confval:: {name}
+   :type: ``{type}``
+   :default: ``{default}``
+
+   {doc}
+"""
+
+
+class Options(SphinxDirective):
+    """The fields that a dataclass declares itself: its bases have a place of their own."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        module, _, name = self.arguments[0].rpartition(".")
+        options = getattr(import_module(module), name)
+        own = (field for field in fields(options) if field.name in vars(options)["__annotations__"])
+        self.env.note_dependency(str(import_module(module).__file__))
+        return self.parse_text_to_nodes("".join(map(described, own)))
+
+
+def described(field: Field[Any]) -> str:
+    default = field.default_factory() if field.default_factory is not MISSING else field.default
+    return FIELD.format(name=field.name, type=field.type, default=repr(default), doc=field.metadata["doc"])
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.add_directive("options", Options)
+    return {"parallel_read_safe": True}

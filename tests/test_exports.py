@@ -1,0 +1,23 @@
+"""The public names. Adding one is a decision, and removing one breaks somebody: both are made here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+
+PUBLIC: dict[str, set[str]] = {
+    "txsocketio": set(),
+}
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names_are_these(module: str) -> None:
+    """`from txsocketio import ...` offers these names and no other."""
+    assert set(getattr(import_module(module), "__all__", ())) == PUBLIC[module]
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module in PUBLIC for name in sorted(PUBLIC[module])])
+def test_public_name_is_documented(module: str, name: str) -> None:
+    """The reference is made from the docstrings, so each public name has one of its own."""
+    assert vars(getattr(import_module(module), name)).get("__doc__"), f"{module}.{name} has no docstring"
