@@ -1,0 +1,98 @@
+"""One measurement: a server on one core, the load on another."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cases import Case
+
+ROOT = Path(__file__).parent.parent
+
+
+class Failed(Exception):
+    """A measurement that did not come off; the text says what the load and the server wrote."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one measurement found: the figure in the unit of its case, and the share of their cores both sides used."""
+
+    figure: float
+    server_busy: float = 1.0
+    load_busy: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where and how long measurements run."""
+
+    load_program: Path
+    server_core: int
+    load_core: int
+    warm_up: float
+    seconds: float
+
+    def measure(self, case: Case, command: Sequence[str]) -> Sample:
+        """The sample that `case` gives against the server started by `command`.
+
+        Raises:
+            Failed: The server did not start, gave a wrong reply or stopped answering.
+        """
+        with self._server(command) as (port, pid, errors):
+            load = subprocess.run(
+                [
+                    *_on_core(self.load_core),
+                    *(self.load_program, case.load, str(port), str(pid)),
+                    *(str(case.connections), str(case.outstanding), str(self.warm_up), str(self.seconds)),
+                ],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if load.returncode:
+                raise Failed(f"{case.name}: {load.stderr.strip()}\n{_text_of(errors)}")
+        found = json.loads(load.stdout)
+        return Sample(found["figure"], found.get("server_busy", 1.0), found.get("load_busy", 0.0))
+
+    @contextmanager
+    def _server(self, command: Sequence[str]) -> Iterator[tuple[int, int, Path]]:
+        """A server's port, process id and file of complaints. It ends when its standard input does."""
+        with tempfile.NamedTemporaryFile() as errors:
+            process = subprocess.Popen(
+                [*_on_core(self.server_core), *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+            )
+            with process:
+                try:
+                    line = process.stdout.readline() if process.stdout else ""
+                    if not line.strip().isdigit():
+                        raise Failed(f"{' '.join(command)} did not start:\n{_text_of(Path(errors.name))}")
+                    yield int(line), process.pid, Path(errors.name)
+                finally:
+                    _end(process)
+
+
+def _on_core(core: int) -> tuple[str, ...]:
+    return "taskset", "--cpu-list", str(core)
+
+
+def _text_of(errors: Path) -> str:
+    return errors.read_text(errors="replace")[-2000:]
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.stdin:
+        process.stdin.close()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
