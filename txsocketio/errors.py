@@ -1,18 +1,19 @@
 """Every error of this package.
 
-    TxSocketIOError
-    ├── CallerError                 the application erred: raised at the call
-    │   ├── OptionError             (TypeError)  an option is unknown or its value is not allowed
-    │   ├── ReservedEvent           (ValueError) the name of an event belongs to the protocol
-    │   └── UnserializableData      (TypeError)  an argument has no form on the wire
-    ├── ConnectionRefused           raised by an application's middleware to refuse a client
-    ├── PeerError                   the client erred: ends that client, never reaches the application's handlers
-    │   ├── PacketError             a packet that the protocol does not allow
-    │   └── Refusal                 an HTTP request that is answered with an Engine.IO error
-    └── WorldError                  network, broker or time: `temporary` says whether trying again can help
-        ├── AckTimeout              not everybody acknowledged in time
-        ├── Disconnected            the socket was gone before it acknowledged
-        └── BrokerUnavailable       the broker is away, and nothing more can be queued for it
+TxSocketIOError
+├── CallerError                 the application erred: raised at the call
+│   ├── OptionError             (TypeError)  an option is unknown or its value is not allowed
+│   ├── ConfigError             what `twistd socketio` was told to run cannot be run
+│   ├── ReservedEvent           (ValueError) the name of an event belongs to the protocol
+│   └── UnserializableData      (TypeError)  an argument has no form on the wire
+├── ConnectionRefused           raised by an application's middleware to refuse a client
+├── PeerError                   the client erred: ends that client, never reaches the application's handlers
+│   ├── PacketError             a packet that the protocol does not allow
+│   └── Refusal                 an HTTP request that is answered with an Engine.IO error
+└── WorldError                  network, broker or time: `temporary` says whether trying again can help
+    ├── AckTimeout              not everybody acknowledged in time
+    ├── Disconnected            the socket was gone before it acknowledged
+    └── BrokerUnavailable       the broker is away, and nothing more can be queued for it
 """
 
 from __future__ import annotations
@@ -34,6 +35,24 @@ class CallerError(TxSocketIOError):
 
 class OptionError(CallerError, TypeError):
     """An option is unknown, or its value is not allowed."""
+
+
+class ConfigError(CallerError):
+    """What `twistd socketio` was told to run cannot be run.
+
+    Attributes:
+        source: the file, or "command line".
+        key: what in it; None when it is the whole file.
+    """
+
+    def __init__(self, source: str, key: str | None, problem: str) -> None:
+        super().__init__(source, key, problem)
+        self.source = source
+        self.key = key
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.source, self.key, self.problem) if part)
 
 
 class ReservedEvent(CallerError, ValueError):
