@@ -5,6 +5,7 @@
 TxSocketIOError
 ├── CallerError                 the application erred: raised at the call
 │   ├── OptionError             (TypeError)  an option is unknown or its value is not allowed
+│   ├── ConfigError             what `twistd socketio` was told to run cannot be run
 │   ├── ReservedEvent           (ValueError) the name of an event belongs to the protocol
 │   └── UnserializableData      (TypeError)  an argument has no form on the wire
 ├── ConnectionRefused           raised by an application's middleware to refuse a client
@@ -36,6 +37,24 @@ class CallerError(TxSocketIOError):
 
 class OptionError(CallerError, TypeError):
     """An option is unknown, or its value is not allowed."""
+
+
+class ConfigError(CallerError):
+    """What `twistd socketio` was told to run cannot be run.
+
+    Attributes:
+        source: the file, or "command line".
+        key: what in it; None when it is the whole file.
+    """
+
+    def __init__(self, source: str, key: str | None, problem: str) -> None:
+        super().__init__(source, key, problem)
+        self.source = source
+        self.key = key
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.source, self.key, self.problem) if part)
 
 
 class ReservedEvent(CallerError, ValueError):

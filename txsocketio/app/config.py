@@ -1,0 +1,137 @@
+"""The configuration of `twistd socketio`: a TOML file, and the flags that override it.
+
+       chat.toml          app, listen, [server]  --.
+                                                    >-- load() -- Config -- service.py
+       the command line   the same keys          --'
+
+Both are checked key by key before they are joined, so that an error names the place where the value was written.
+Nothing here starts or imports anything.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from txsocketio.errors import ConfigError, OptionError
+from txsocketio.socketio.options import ServerOptions
+from txsocketio.types import Json
+
+DEFAULT_LISTEN = ("tcp:3000",)
+COMMAND_LINE = "command line"
+
+_KEYS = ("app", "listen", "server")
+_APP = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+
+@dataclass(slots=True)
+class Config:
+    """What `twistd socketio` is to run.
+
+    Attributes:
+        app: "module:object", or None for the chat demo.
+        listen: descriptions of Twisted endpoints.
+        server: options of the server, checked.
+        sources: for each key that was set, the file or the command line.
+    """
+
+    app: str | None = None
+    listen: tuple[str, ...] = DEFAULT_LISTEN
+    server: dict[str, Json] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def error(self, key: str, problem: str) -> ConfigError:
+        """An error about the value of `key`, wherever it was written."""
+        return ConfigError(self.sources.get(key, "default"), key, problem)
+
+
+def load(path: str | None, flags: Mapping[str, Json]) -> Config:
+    """The configuration in the file at `path`, overridden by `flags`, which have the shape of such a file.
+
+    Raises:
+        ConfigError: a file, key or value that cannot be used.
+    """
+    config = Config()
+    if path is not None:
+        _add(config, path, read(path))
+    _add(config, COMMAND_LINE, flags)
+    return config
+
+
+def read(path: str) -> dict[str, Json]:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read, or is not TOML.
+    """
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(path, None, error.strerror or str(error)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(path, None, f"not TOML: {error}") from error
+
+
+def parse_assignment(text: str) -> tuple[str, Json]:
+    """The name and the value in "name=value"; what is no TOML value is taken as text.
+
+    Raises:
+        ConfigError: there is no name.
+    """
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not (name and equals):
+        raise ConfigError(COMMAND_LINE, "--set", f"{text!r} is not NAME=VALUE, like ping_interval=10")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value
+
+
+def _add(config: Config, source: str, table: Mapping[str, Json]) -> None:
+    for key, value in table.items():
+        _check(source, key, value)
+        if key == "app":
+            config.app = value
+        elif key == "listen":
+            config.listen = tuple(value)
+        else:
+            config.server |= value
+            config.sources |= {f"[server] {name}": source for name in value}
+        config.sources[key] = source
+
+
+def _check(source: str, key: str, value: Json) -> None:
+    if key not in _KEYS:
+        raise ConfigError(source, key, _unknown(key))
+    if key == "app" and not (isinstance(value, str) and _APP.fullmatch(value)):
+        raise ConfigError(source, key, f'{value!r} is not "module:object"')
+    if key == "listen" and not _is_list_of_text(value):
+        raise ConfigError(source, key, f'{value!r} is not a list of endpoints, like ["tcp:3000"]')
+    if key == "server":
+        _check_server(source, value)
+
+
+def _check_server(source: str, options: Json) -> None:
+    if not isinstance(options, dict):
+        raise ConfigError(source, "server", "has to be a table: [server]")
+    for name, value in options.items():
+        try:
+            ServerOptions.of({name: value})
+        except OptionError as error:
+            raise ConfigError(source, "[server]", str(error)) from error
+
+
+def _is_list_of_text(value: Json) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item for item in value)
+
+
+def _unknown(key: str) -> str:
+    if key in ServerOptions.__dataclass_fields__:
+        return "belongs in the table [server]"
+    nearest = get_close_matches(key, _KEYS, 1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"allowed are {', '.join(_KEYS)}"
+    return f"unknown; {hint}"
