@@ -86,7 +86,7 @@ class Deadlines:
                 self._count -= 1
                 try:
                     deadline.callback()
-                except Exception:
+                except Exception:  # noqa: BLE001 - one deadline must not take the others with it
                     log.failure("What was to happen at a deadline failed")
         if self._count and self._timer is None:
             self._schedule()

@@ -88,7 +88,7 @@ def accept_deflate(request: HTTPRequest, settings: Mapping[str, int]) -> tuple[P
             accept = PerMessageDeflateOfferAccept(
                 offer, window_bits=settings.get("window_bits"), mem_level=settings.get("mem_level")
             )
-        except Exception:  # Autobahn raises no narrower one for an offer that makes no sense; the next may
+        except Exception:  # noqa: BLE001 - Autobahn has no narrower one for a senseless offer
             continue
         return PerMessageDeflate.create_from_offer_accept(True, accept), accept.get_extension_string().encode()
     return None

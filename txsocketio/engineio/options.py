@@ -70,8 +70,8 @@ class EngineOptions:
     )
     allow_request: Handler | None = option(
         None,
-        "Called with each request that has no session yet: a false result refuses it, ConnectionRefused refuses it with "
-        "a message. May wait.",
+        "Called with each request that has no session yet: a false result refuses it, ConnectionRefused does so with a "
+        "message. May wait.",
     )
     generate_id: Handler | None = option(None, "Called with the request of a handshake: gives the session's id.")
     trusted_proxies: int = option(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from txsocketio.engineio.answers import HTML, TEXT
 from txsocketio.errors import PacketError
 from txsocketio.protocol.engineio import decode_payload, encode_payload
 
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from txsocketio.engineio.session import Session
 
 log = Logger()
-
-TEXT_FIELD = (b"Content-Type", b"text/plain; charset=UTF-8")
-HTML_FIELD = (b"Content-Type", b"text/html")
-JSON_FIELD = (b"Content-Type", b"application/json")
-NO_STORE = (b"Cache-Control", b"no-store")
 
 CLOSE_PACKET, NOOP_PACKET = b"1", b"6"
 
@@ -63,11 +59,11 @@ class Polling:
         elif exchange.request.method == "POST":
             self._receive(exchange)
         else:
-            self.session.engine.answer(exchange, 405, [(b"Allow", b"GET, POST")])
+            self.session.engine.answers.send(exchange, 405, [(b"Allow", b"GET, POST")])
 
     def _hold(self, exchange: Exchange) -> None:
         if self.poll is not None:
-            self.session.engine.answer(exchange, 400)
+            self.session.engine.answers.send(exchange, 400)
             return self.session.ended("transport error", "overlap from client")
         self.poll = exchange
         exchange.on_lost = self._poll_lost
@@ -79,7 +75,7 @@ class Polling:
         """A POST has begun; its body is still on the way."""
         if self._posting is not None:
             first, self._posting = self._posting, None
-            self.session.engine.answer(exchange, 400)
+            self.session.engine.answers.send(exchange, 400)
             self.session.ended("transport error", "data request overlap from client")
             return first.drop()
         self._posting = exchange
@@ -91,7 +87,7 @@ class Polling:
         self._posting = None
         session = self.session
         if exchange.request.fields.get(b"content-type") == b"application/octet-stream":
-            session.engine.answer(exchange, 400)
+            session.engine.answers.send(exchange, 400)
             return session.ended("transport error", "invalid content")
         if session.pong_due:
             session.heard()
@@ -102,12 +98,12 @@ class Polling:
                     session.receive(packet)
                 except PacketError:
                     raise
-                except Exception:
+                except Exception:  # noqa: BLE001 - a border, the application's code
                     log.failure("A message of {session} could not be handled", session=session)
         except PacketError as error:
             session.ended("parse error", str(error))
         self._corked = False
-        session.engine.respond(exchange, HTML_FIELD, b"ok")
+        session.engine.answers.ok(exchange, HTML, b"ok")
         session.ready()
 
     def _poll_lost(self) -> None:
@@ -176,4 +172,4 @@ class Polling:
         poll, self.poll = self.poll, None
         assert poll is not None
         poll.on_lost = None
-        self.session.engine.respond(poll, TEXT_FIELD, encode_payload(packets), compress)
+        self.session.engine.answers.ok(poll, TEXT, encode_payload(packets), compress)

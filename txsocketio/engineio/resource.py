@@ -2,8 +2,8 @@
 
     root.putChild(b"socket.io", engine.resource())
 
-twisted.web reads a whole body before it asks a resource, so as a guest a body above the limit is refused only then, and a
-POST that is cut off is never seen. In a site of our own (`site.py`) neither is so.
+twisted.web reads a whole body before it asks a resource, so as a guest a body above the limit is refused only then, and
+a POST that is cut off is never seen. In a site of our own (`site.py`) neither is so.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class EngineResource(Resource):
 
     # Called by twisted.web.
     def render(self, request: Request) -> int:
-        self.engine.handle(WebExchange(request), b"/".join(request.postpath).decode("latin-1"))
+        self.engine.handle(WebExchange(request), b"/".join(request.postpath or []).decode("latin-1"))
         return NOT_DONE_YET
 
 

@@ -68,8 +68,8 @@ class Session:
         request: the request of its handshake.
         protocol: the version of the Engine.IO protocol that the client speaks.
         on_message: called with each message, `str` or `bytes`.
-        on_close: called once, with the reason and a description ("" when there is none). The reasons are "ping timeout",
-            "transport error", "transport close", "parse error", "forced close" and "slow consumer".
+        on_close: called once, with the reason and a description ("" when there is none). The reasons are "ping
+            timeout", "transport error", "transport close", "parse error", "forced close" and "slow consumer".
         on_drain: called when everything that waited in the outbox has left.
         send_outgoing: send a message that is already encoded. It is bound anew as the session changes: never keep it.
     """
@@ -129,6 +129,18 @@ class Session:
         """Whether a message sent now would leave at once."""
         return self.state is OPEN and self.transport_in_use.is_writable
 
+    @property
+    def can_upgrade(self) -> bool:
+        """Whether a WebSocket may take over from long-polling."""
+        options = self.engine.options
+        return (
+            self.state is OPEN
+            and self.upgrade is None
+            and self.transport == "polling"
+            and options.allow_upgrades
+            and "websocket" in options.transports
+        )
+
     def send(self, data: str | bytes) -> None:
         """Send a message; nothing happens when the session is not open."""
         if isinstance(data, str):
@@ -183,7 +195,7 @@ class Session:
     def heard(self) -> None:
         """The client has sent something while a pong is due.
 
-        A busy client may be late with its pong: what comes first behind a ping starts the time for the pong again, once.
+        A busy client may be late with its pong: what comes first behind a ping starts the time for it again, once.
         """
         if self.pong_due:
             self.pong_due = False

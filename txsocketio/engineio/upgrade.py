@@ -3,7 +3,7 @@
         client                        server
           |-- WebSocket, with the sid -->|
           |-- 2probe ------------------->|
-          |<------------------- 3probe --|  and the held poll is answered with a noop, so that the client can stop polling
+          |<------------------- 3probe --|  and the held poll is answered with a noop: the client can stop polling
           |-- 5 ------------------------>|  from here on everything goes over the WebSocket, what waited first
 
 Whatever else comes on the WebSocket before the "5" ends the attempt; the session goes on over long-polling.

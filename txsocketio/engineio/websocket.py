@@ -13,7 +13,7 @@ Source: RFC 6455; Engine.IO protocol v4, "WebSocket".
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.protocol import TrafficStats, WebSocketProtocol
@@ -80,6 +80,7 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
     name = "websocket"
     log = _Silence()
     session: Session | Upgrade
+    message_data: list[bytes] | None
     options: EngineOptions
     deflate_threshold = 0
 
@@ -88,7 +89,7 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
     state = OPEN
     send_state = WebSocketProtocol.SEND_STATE_GROUND
     data = b""
-    send_queue: deque[Any] = deque()
+    send_queue: ClassVar[deque[Any]] = deque()
     triggered = False
     trafficStats = TrafficStats()
     utf8validator = Utf8Validator()
@@ -106,7 +107,7 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
     websocket_version = 13
     inside_message = False
     current_frame = None
-    transport = None
+    transport: Any = None
     _perMessageCompress: PerMessageDeflate | None = None
 
     #: Whether the next bytes are Autobahn's: it is in the middle of something, or no longer open.
@@ -146,7 +147,8 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
         frames = outgoing.frames() if self._perMessageCompress is None else self._deflated(outgoing)
         held = self._held
         if held is None:
-            return self.write(frames)
+            self.write(frames)
+            return
         held.append(frames)
         self._held_size += len(frames)
         if self._held_size > MAX_HELD:
@@ -178,7 +180,8 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
         if abort:
             self.state = CLOSED
             self.transport.unregisterProducer()
-            return self.transport.abortConnection()
+            self.transport.abortConnection()
+            return
         # The reference server closes without a code; clients see 1005.
         self.sendCloseFrame()
         self._partial = True
@@ -186,7 +189,7 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
 
     def write(self, data: bytes) -> None:
         """Write bytes."""
-        self.transport.write(data)  # type: ignore[attr-defined]
+        self.transport.write(data)
 
     def flush(self) -> None:
         """Write what was held back."""
@@ -240,10 +243,10 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
             if message.__class__ is str and message[:1] == MESSAGE:
                 session.on_message(message[1:])
             else:
-                session.receive(message if message.__class__ is bytes else decode_text_frame(message))
+                session.receive(decode_text_frame(message) if isinstance(message, str) else message)
         except PacketError as error:
             session.ended("parse error", str(error))
-        except Exception:
+        except Exception:  # noqa: BLE001 - a border, the application's code
             log.failure("A message could not be handled")
 
     def _pass_on(self, data: bytes) -> None:
@@ -265,7 +268,7 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
 
     def onMessageEnd(self) -> None:
         pieces, self.message_data = self.message_data, None
-        if self.failedByMe:
+        if self.failedByMe or pieces is None:
             return
         payload = b"".join(pieces)
         if len(payload) > self.options.max_http_buffer_size:

@@ -1,0 +1,131 @@
+"""The answers to requests, and what each of them carries besides: CORS, the application's fields, the cookie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from txsocketio.engineio.compression import compress
+from txsocketio.engineio.cors import CORS
+from txsocketio.errors import OptionError
+from txsocketio.protocol.json_codec import dumps
+
+if TYPE_CHECKING:
+    from txsocketio.engineio.exchange import Exchange, Fields
+    from txsocketio.engineio.options import EngineOptions
+    from txsocketio.engineio.request import HTTPRequest
+    from txsocketio.errors import Refusal
+    from txsocketio.types import Handler, Json
+
+Field = tuple[bytes, bytes]
+
+TEXT: Field = (b"Content-Type", b"text/plain; charset=UTF-8")
+HTML: Field = (b"Content-Type", b"text/html")
+JSON: Field = (b"Content-Type", b"application/json")
+NO_STORE: Field = (b"Cache-Control", b"no-store")
+
+#: Old Internet Explorers, which would look for scripts in a text.
+_OLD = (b";MSIE", b"Trident/")
+_NO_SNIFFING: Field = (b"X-XSS-Protection", b"0")
+
+_COOKIE_DEFAULTS: Mapping[str, Json] = {"name": "io", "path": "/", "http_only": True, "same_site": "lax"}
+_COOKIE_LABELS = {
+    "max_age": "Max-Age", "domain": "Domain", "path": "Path",
+    "http_only": "HttpOnly", "secure": "Secure", "same_site": "SameSite",
+}  # fmt: skip
+
+
+class Answers:
+    """How one engine answers.
+
+    Args:
+        options: the engine's.
+        listeners: the application's, by event: "headers" and "initial_headers" are asked for fields.
+    """
+
+    def __init__(self, options: EngineOptions, listeners: Mapping[str, list[Handler]]) -> None:
+        self.cors = CORS(options)
+        self._listeners = listeners
+        self._compression = table_of(options.http_compression, "http_compression", ("threshold",))
+        self._cookie = _cookie_table(options.cookie)
+
+    def ok(self, exchange: Exchange, kind: Field, body: bytes, may_compress: bool = False) -> None:
+        """Answer 200 with a body, compressed if that is allowed, worth it and accepted."""
+        request = exchange.request
+        fields = [kind]
+        if may_compress and self._compression is not None and len(body) >= self._compression.get("threshold", 1024):
+            coded = compress(request.fields.get(b"accept-encoding", b""), body)
+            if coded is not None:
+                fields.append((b"Content-Encoding", coded[0]))
+                body = coded[1]
+        fields.append(NO_STORE)
+        agent = request.fields.get(b"user-agent", b"")
+        if kind is TEXT and any(mark in agent for mark in _OLD):
+            fields.append(_NO_SNIFFING)
+        self.send(exchange, 200, fields, body)
+
+    def send(
+        self, exchange: Exchange, status: int, fields: Fields = (), body: bytes = b"", close: bool = False
+    ) -> None:
+        """Answer with what every answer carries, and the fields."""
+        exchange.respond(status, [*self.fields(exchange.request), *fields, *exchange.extra], body, close)
+
+    def refuse(self, exchange: Exchange, refusal: Refusal) -> None:
+        """Answer with an error; an upgrade gets the bare text, and 400, as from the reference server."""
+        request = exchange.request
+        for listener in self._listeners["connection_error"]:
+            listener(request, refusal)
+        if request.is_upgrade and "origin" not in refusal.context:
+            self.send(exchange, 400, [HTML], refusal.message.encode(), close=True)
+        else:
+            body = dumps({"code": refusal.code, "message": refusal.message})
+            self.send(exchange, refusal.status, [JSON], body, close=request.is_upgrade)
+
+    def fields(self, request: HTTPRequest) -> list[Field]:
+        """What every answer to the request carries."""
+        fields = self.cors.fields(request)
+        return fields + self._asked("headers", request) if self._listeners["headers"] else fields
+
+    def first_fields(self, request: HTTPRequest) -> list[Field]:
+        """What the first answer of a session carries besides."""
+        return self._asked("initial_headers", request) if self._listeners["initial_headers"] else []
+
+    def cookie(self, sid: str) -> list[Field]:
+        """The cookie with the session's id, if there is to be one."""
+        table = self._cookie
+        if table is None:
+            return []
+        parts = [f"{table['name']}={sid}"]
+        for key, label in _COOKIE_LABELS.items():
+            value = table.get(key)
+            if value is True:
+                parts.append(label)
+            elif value is not None and value is not False:
+                parts.append(f"{label}={str(value).capitalize() if key == 'same_site' else value}")
+        return [(b"Set-Cookie", "; ".join(parts).encode("latin-1"))]
+
+    def _asked(self, event: str, request: HTTPRequest) -> list[Field]:
+        headers: dict[str, str] = {}
+        for listener in self._listeners[event]:
+            listener(headers, request)
+        return [(name.encode("latin-1"), str(value).encode("latin-1")) for name, value in headers.items()]
+
+
+def table_of(given: Json, name: str, keys: tuple[str, ...]) -> Mapping[str, Json] | None:
+    """The table of an option that may also be a boolean; None when it is off.
+
+    Raises:
+        OptionError: the table has a key that is not among `keys`.
+    """
+    if given is False or given is None:
+        return None
+    table: Mapping[str, Json] = {} if given is True else given
+    for key in table:
+        if key not in keys:
+            raise OptionError(f"{name} has no {key!r}; there are {', '.join(keys)}")
+    return table
+
+
+def _cookie_table(given: Json) -> Mapping[str, Json] | None:
+    table = table_of({"name": given} if isinstance(given, str) else given, "cookie", ("name", *_COOKIE_LABELS))
+    return None if table is None else {**_COOKIE_DEFAULTS, **table}
