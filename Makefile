@@ -40,10 +40,11 @@ bench: $(VENV)/bench
 clean:
 	rm -rf $(VENV) .cache .tox build docs/_build *.egg-info
 
-# One virtual environment; an empty file in it stands for each set of packages that is installed.
+# One virtual environment; an empty file in it stands for each set of packages that is installed. Debian packs what
+# makes one, ensurepip, apart.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
-	@$(PYTHON) -c 'import ensurepip' || apt-get install -qq python3-venv  # Debian packs it apart
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -qq python3-venv >/dev/null; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/run: setup.py $(BIN)/python
