@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 import socketio
 
 from tests.programs import ROOT, TWISTD, twistd
@@ -112,14 +113,17 @@ def test_it_serves_the_client(tmp_path: Path) -> None:
 def test_it_serves_tls(tmp_path: Path) -> None:
     """An endpoint brings its certificate along."""
     make = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 1 -subj /CN=localhost"
+    make += " -addext subjectAltName=IP:127.0.0.1"
     subprocess.run(make.split(), cwd=tmp_path, check=True, capture_output=True)
     endpoint = "ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem"
-    with twistd("socketio", f"--listen={endpoint}", cwd=tmp_path) as program:
+    with twistd("socketio", f"--listen={endpoint}", cwd=tmp_path) as program, requests.Session() as session:
         scheme, port = program.wait_for(LISTENING).groups()
-        client = socketio.Client(ssl_verify=False, reconnection=False)
+        session.verify = str(tmp_path / "cert.pem")
+        client = socketio.Client(reconnection=False, http_session=session)
         client.connect(f"{scheme}://127.0.0.1:{port}", wait_timeout=5)
         assert scheme == "https"
         assert client.call("enter", ("Ada", "lobby"))["room"] == "lobby"
+        assert client.transport() == "websocket"
         client.disconnect()
 
 
