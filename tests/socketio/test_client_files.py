@@ -7,8 +7,9 @@ import zlib
 from pathlib import Path
 
 import pytest
-from txsocketio.engineio.request import HTTPRequest
 
+from txsocketio.engineio.exchange import Fields
+from txsocketio.engineio.request import HTTPRequest
 from txsocketio.socketio import client_files
 from txsocketio.socketio.client_files import ClientFiles, choose_encoding, is_unchanged
 
@@ -23,7 +24,7 @@ class RecordingExchange:
         self.request = HTTPRequest(method, "/socket.io/x", b"", given, "127.0.0.1", False)
         self.status: int | None = None
 
-    def respond(self, status: int, fields: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
+    def answer(self, status: int, fields: Fields, body: bytes) -> None:
         self.status, self.fields, self.body = status, dict(fields), body
 
 
@@ -32,7 +33,7 @@ def files(tmp_path: Path) -> ClientFiles:
     (tmp_path / "socket.io.min.js").write_bytes(SCRIPT)
     (tmp_path / "socket.io.min.js.map").write_bytes(b"{}")
     (tmp_path / "secret.js").write_bytes(b"no")
-    return ClientFiles(str(tmp_path))
+    return ClientFiles(str(tmp_path), RecordingExchange.answer)
 
 
 def test_a_browser_gets_the_script(files: ClientFiles) -> None:
@@ -83,7 +84,7 @@ def test_another_client_has_another_etag(tmp_path: Path) -> None:
     for content in (b"old", b"new"):
         (tmp_path / "socket.io.js").write_bytes(content)
         exchange = RecordingExchange()
-        ClientFiles(str(tmp_path)).serve(exchange, "socket.io.js")
+        ClientFiles(str(tmp_path), RecordingExchange.answer).serve(exchange, "socket.io.js")
         etags.append(exchange.fields[b"ETag"])
     assert etags[0] != etags[1]
 

@@ -14,7 +14,7 @@ from collections import deque
 from importlib.resources import files
 
 from twisted.web.resource import Resource
-from twisted.web.static import Data
+from twisted.web.server import Request
 
 from txsocketio.socketio.server import Server
 from txsocketio.socketio.socket import Socket
@@ -101,6 +101,20 @@ def clean(text: Json, length: int) -> str:
     return re.sub(r"[\s\x00-\x1f\x7f]+", " ", text).strip()[:length] if isinstance(text, str) else ""
 
 
+class Page(Resource):
+    """One text, as HTML."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.content = text.encode()
+
+    # Called by Twisted.
+    def render_GET(self, request: Request) -> bytes:
+        request.setHeader(b"Content-Type", b"text/html; charset=utf-8")
+        request.setHeader(b"Cache-Control", b"no-cache")
+        return self.content
+
+
 def page(path: str, has_client: bool) -> Resource:
     """The page of the chat, for the root of a site.
 
@@ -113,5 +127,5 @@ def page(path: str, has_client: bool) -> Resource:
     text = files("txsocketio.app").joinpath("demo.html").read_text("utf-8")
     text = text.replace("<!-- client -->", client).replace("%path%", path)
     root = Resource()
-    root.putChild(b"", Data(text.encode(), "text/html; charset=utf-8"))
+    root.putChild(b"", Page(text))
     return root

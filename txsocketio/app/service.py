@@ -12,6 +12,7 @@ from twisted.application.service import IService
 from twisted.internet import reactor
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python import usage
 
@@ -26,18 +27,14 @@ log = Logger()
 
 ENDPOINTS = "tcp:PORT, ssl:PORT:privateKey=FILE:certKey=FILE, unix:PATH"
 
+EXPLANATION = """
+Serves Socket.IO. Without arguments: a chat at http://localhost:3000/.
 
-class Options(usage.Options):
-    """The flags; each overrides its key in the file."""
+The application, "chat:setup" for instance, is `setup` in chat.py of the current
+directory, or of a package. It is called with the Server, and registers its
+handlers; or it is a Server itself, with its own options.
 
-    synopsis = "Usage: twistd [-n] socketio [options]"
-    longdesc = """\
-Serves Socket.IO. Without arguments it is a chat at http://localhost:3000/.
-
-An application is named with --app: "chat:setup" is `setup` in chat.py, found from the current directory on. It is
-called with the Server, and registers its handlers there; or it is a Server.
-
-All options of the server can stand in the file given with --config:
+The file has the same keys, and all options of the server:
 
     app = "chat:setup"
     listen = ["tcp:8080", "ssl:8443:privateKey=key.pem:certKey=cert.pem"]
@@ -46,22 +43,28 @@ All options of the server can stand in the file given with --config:
     cors_allowed_origins = ["https://example.com"]
     ping_interval = 20.0
 """
+
+
+class Options(usage.Options):
+    """The flags; each overrides its key in the file."""
+
+    synopsis = "[options]"
     optParameters: ClassVar = [
-        ["config", "c", None, "A TOML file; the flags override what is in it."],
+        ["config", "c", None, "A TOML file; flags override what is in it."],
         ["app", "a", None, "The application, MODULE:OBJECT. [default: a chat to try it out]"],
-        ["path", None, None, "Where Socket.IO lies below the root of the site. [default: /socket.io]"],
-        ["client-path", None, None, "Folder with the JavaScript client to serve: the dist/ of npm's socket.io-client."],
+        ["path", None, None, "Where Socket.IO lies below the root. [default: /socket.io]"],
+        ["client-path", None, None, "A folder with the JavaScript client: the dist/ of npm's socket.io-client."],
     ]
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.listen: list[str] = []
         self.origins: list[str] = []
         self.assignments: list[str] = []
 
     # Called by Twisted, which shows the docstrings in --help.
     def opt_listen(self, endpoint: str) -> None:
-        """Where to listen, an endpoint of Twisted; can be repeated. [default: tcp:3000]"""
+        """An endpoint of Twisted to listen on; can be repeated. [default: tcp:3000]"""
         self.listen.append(endpoint)
 
     def opt_cors_allowed_origins(self, origin: str) -> None:
@@ -69,8 +72,12 @@ All options of the server can stand in the file given with --config:
         self.origins.append(origin)
 
     def opt_set(self, assignment: str) -> None:
-        """Any other key of [server], NAME=VALUE; can be repeated."""
+        """Any key of [server], NAME=VALUE; can be repeated."""
         self.assignments.append(assignment)
+
+    def getUsage(self, width: int | None = None) -> str:
+        # Not `longdesc`: Twisted would run its lines together.
+        return f"{super().getUsage(width)}{EXPLANATION}"
 
     def table(self) -> dict[str, Json]:
         """What was given, in the shape of the file.
@@ -100,7 +107,9 @@ class TwistdService(SocketIOService):
     def startService(self) -> None:
         super().startService()
         # Twisted's own handler makes twistd end as killed by the signal; a stop that was asked for is a success.
-        reactor.callWhenRunning(signal.signal, signal.SIGTERM, lambda *_: reactor.callFromThread(reactor.stop))
+        reactor.callWhenRunning(
+            signal.signal, signal.SIGTERM, lambda *_: IReactorFromThreads(reactor).callFromThread(reactor.stop)
+        )
 
 
 # Called by Twisted.

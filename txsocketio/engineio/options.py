@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 TRANSPORTS = ("polling", "websocket")
 
+#: Options annotated with one of these are checked for it; of the others, each is checked where it is used.
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "bool": ((bool,), "must be true or false"),
+    "int": ((int,), "must be a whole number"),
+    "float": ((int, float), "must be a number"),
+    "str": ((str,), "must be text"),
+}
+
 
 def option(default: Any, doc: str) -> Any:
     """A field of an options class with its documentation."""
@@ -82,6 +90,8 @@ class EngineOptions:
     idle_timeout: float = option(60.0, "Seconds that an idle HTTP connection is kept open for another request.")
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            self._check_kind(each.name, str(each.type))
         for name in ("ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout", "head_timeout"):
             self.require(getattr(self, name) > 0, name, "must be a positive number of seconds")
         for name in ("max_http_buffer_size", "max_outgoing_buffer"):
@@ -94,6 +104,13 @@ class EngineOptions:
             "transports",
             f"must be some of {', '.join(TRANSPORTS)}",
         )
+
+    def _check_kind(self, name: str, annotation: str) -> None:
+        kind = annotation.removesuffix(" | None")
+        value = getattr(self, name)
+        if kind in _KINDS and not (value is None and kind != annotation):
+            types, rule = _KINDS[kind]
+            self.require(isinstance(value, types) and (kind == "bool" or value.__class__ is not bool), name, rule)
 
     def require(self, fact: bool, name: str, rule: str) -> None:
         """Raise an OptionError that names the option and the rule, unless the fact holds."""

@@ -19,12 +19,12 @@ except ImportError:
     brotli = None
 
 if TYPE_CHECKING:
-    from txsocketio.engineio.exchange import Exchange
+    from txsocketio.engineio.exchange import Exchange, Fields
 
 _JAVASCRIPT = b"application/javascript; charset=utf-8"
 _JSON = b"application/json; charset=utf-8"
 _BUNDLES = ("socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js")
-CONTENT_TYPES = {name: _JAVASCRIPT for name in _BUNDLES} | {f"{name}.map": _JSON for name in _BUNDLES}
+CONTENT_TYPES = dict.fromkeys(_BUNDLES, _JAVASCRIPT) | {f"{name}.map": _JSON for name in _BUNDLES}
 
 #: In the order in which they are preferred.
 ENCODINGS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
@@ -53,10 +53,12 @@ class ClientFiles:
 
     Args:
         folder: the dist/ of the npm package "socket.io-client".
+        answer: gives the exchange its status, fields and body; the engine's, which adds those of CORS.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, answer: Callable[[Exchange, int, Fields, bytes], None]) -> None:
         self._folder = os.path.abspath(folder)
+        self._answer = answer
         self._files: dict[str, ClientFile] = {}
 
     def serve(self, exchange: Exchange, name: str) -> bool:
@@ -64,19 +66,19 @@ class ClientFiles:
         file = self._find(name) if exchange.request.method in ("GET", "HEAD") else None
         if file is None:
             return False
-        headers = [
+        fields = [
             (b"Cache-Control", b"public, max-age=0"),
             (b"ETag", file.etag.encode()),
             (b"Vary", b"Accept-Encoding"),
         ]
         if is_unchanged(exchange.request.headers.get("if-none-match", ""), file.etag):
-            exchange.respond(304, headers, b"")
+            self._answer(exchange, 304, fields, b"")
             return True
         encoding = choose_encoding(exchange.request.headers.get("accept-encoding", ""))
         if encoding:
-            headers.append((b"Content-Encoding", encoding.encode()))
-        headers.append((b"Content-Type", CONTENT_TYPES[name]))
-        exchange.respond(200, headers, file.encoded(encoding))
+            fields.append((b"Content-Encoding", encoding.encode()))
+        fields.append((b"Content-Type", CONTENT_TYPES[name]))
+        self._answer(exchange, 200, fields, file.encoded(encoding))
         return True
 
     def _find(self, name: str) -> ClientFile | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twisted.application.service import Service
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
+
+from txsocketio.types import Json
 
 if TYPE_CHECKING:
     from txsocketio.socketio.server import Server
@@ -33,7 +37,6 @@ class SocketIOService(Service):
         endpoints: endpoints of Twisted, or descriptions of such ("tcp:8080").
         root: what the site serves beside Socket.IO.
         title: what the log calls it.
-        reactor: for tests.
 
     Raises:
         ValueError: a description is not one of an endpoint.
@@ -45,34 +48,30 @@ class SocketIOService(Service):
         endpoints: Sequence[str | IStreamServerEndpoint],
         root: IResource | None = None,
         title: str = "Socket.IO",
-        reactor: IReactorTime | None = None,
     ) -> None:
-        if reactor is None:
-            # Not before: the application chooses a reactor after it has imported us.
-            from twisted.internet import reactor  # type: ignore[no-redef]
         self.ports: list[IListeningPort] = []
         self._server = server
         self._site = server.site(root)
         self._title = title
-        self._reactor = reactor
+        self._reactor = server.engine.clock
         self._listening = False
         self._where: list[str] = []
         self._endpoints: list[tuple[str, IStreamServerEndpoint]] = [
-            (each, serverFromString(reactor, each)) if isinstance(each, str) else ("", each) for each in endpoints
+            (each, serverFromString(self._reactor, each)) if isinstance(each, str) else ("", each) for each in endpoints
         ]
 
     # Called by Twisted.
     def privilegedStartService(self) -> None:
-        super().privilegedStartService()
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
         self._listen()
 
     def startService(self) -> None:
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         self._listen()
         self._server.start().addErrback(lambda failure: log.failure("Could not start", failure))
 
     def stopService(self) -> Deferred[None]:
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
     def _listen(self) -> None:
@@ -109,9 +108,9 @@ class SocketIOService(Service):
 
 def describe(port: IListeningPort, description: str) -> str:
     """Where a port can be reached, as a URL if it has one."""
-    address = port.getHost()
-    if not hasattr(address, "host"):
-        return f"unix:{getattr(address, 'name', b'').decode()}"
+    address: Json = port.getHost()
+    if isinstance(address, UNIXAddress):
+        return f"unix:{os.fsdecode(address.name or b'')}"
     is_secure = description.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
     host, everywhere = address.host, ""
     if host in ("0.0.0.0", "::"):

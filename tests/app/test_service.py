@@ -1,0 +1,231 @@
+"""The command `twistd socketio`, for real."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+import socketio
+
+from tests.programs import ROOT, TWISTD, twistd
+from txsocketio.app.service import Options, makeService
+
+LOOPBACK = "--listen=tcp:0:interface=127.0.0.1"
+LISTENING = r"(https?)://127\.0\.0\.1:(\d+)/"
+
+ECHO = """\
+def setup(io):
+    @io.on("connection")
+    def connected(socket):
+        socket.on("echo", lambda value: value)
+"""
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., socketio.Client]]:
+    """Makes connected clients, which are gone after the test."""
+    clients = []
+
+    def make(port: str | int, **options: object) -> socketio.Client:
+        client = socketio.Client(reconnection_delay=0.05, randomization_factor=0)
+        clients.append(client)
+        client.connect(f"http://127.0.0.1:{port}", wait_timeout=5, **options)
+        return client
+
+    yield make
+    for client in clients:
+        client.shutdown()
+
+
+def fetch(url: str) -> tuple[int, str]:
+    """Status and text of a page."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_without_arguments_it_is_a_chat(tmp_path: Path, connect: Callable[..., socketio.Client]) -> None:
+    """Two people meet in the lobby and talk, on the page's own events."""
+    with twistd("socketio", LOOPBACK, cwd=tmp_path) as program:
+        port = program.wait_for(rf"The chat demo.* at /socket\.io on {LISTENING}")[2]
+        status, page = fetch(f"http://127.0.0.1:{port}/")
+        assert (status, "https://cdn.socket.io/" in page) == (200, True)
+        ada, grace, heard = connect(port), connect(port), threading.Event()
+        ada.on("message", lambda message: message["text"] == "hello" and heard.set())
+        assert ada.call("enter", ("Ada", "lobby"))["nick"] == "Ada"
+        assert sorted(grace.call("enter", ("Grace", "lobby"))["people"].values()) == ["Ada", "Grace"]
+        assert grace.call("say", "hello")["text"] == "hello"
+        assert heard.wait(5)
+
+
+def test_it_runs_an_application_of_the_current_directory(
+    tmp_path: Path, connect: Callable[..., socketio.Client]
+) -> None:
+    """Nothing needs to be installed to try something."""
+    (tmp_path / "echo.py").write_text(ECHO)
+    with twistd("socketio", LOOPBACK, "--app", "echo:setup", "--path=/live", cwd=tmp_path) as program:
+        port = program.wait_for(rf"echo:setup at /live on {LISTENING}")[2]
+        assert connect(port, socketio_path="/live").call("echo", 5) == 5
+
+
+def test_it_runs_a_server_that_the_application_has_made(
+    tmp_path: Path, connect: Callable[..., socketio.Client]
+) -> None:
+    """Options that are Python objects need code."""
+    (tmp_path / "own.py").write_text("from txsocketio import Server\n" + ECHO + "io = Server()\nsetup(io)\n")
+    with twistd("socketio", LOOPBACK, "--app", "own:io", cwd=tmp_path) as program:
+        assert connect(program.wait_for(LISTENING)[2]).call("echo", 5) == 5
+
+
+def test_a_file_configures_everything(tmp_path: Path, connect: Callable[..., socketio.Client]) -> None:
+    """Several endpoints, all with the same server."""
+    (tmp_path / "echo.py").write_text(ECHO)
+    (tmp_path / "chat.toml").write_text(
+        'app = "echo:setup"\nlisten = ["tcp:0:interface=127.0.0.1", "tcp:0:interface=127.0.0.1", "unix:chat.sock"]\n'
+        '[server]\ntransports = ["websocket"]\n'
+    )
+    with twistd("socketio", "--config=chat.toml", cwd=tmp_path) as program:
+        where = program.wait_for(rf"on {LISTENING}, {LISTENING}, unix:chat.sock")
+        for port in (where[2], where[4]):
+            assert connect(port, transports=["websocket"]).call("echo", 5) == 5
+
+
+def test_it_serves_the_client(tmp_path: Path) -> None:
+    """The page loads the client from the server when there is one."""
+    (tmp_path / "socket.io.min.js").write_text("/* the client */")
+    with twistd("socketio", LOOPBACK, "--client-path=.", cwd=tmp_path) as program:
+        url = program.wait_for(LISTENING)[0]
+        assert '<script src="/socket.io/socket.io.min.js"></script>' in fetch(url)[1]
+        assert fetch(f"{url}socket.io/socket.io.min.js") == (200, "/* the client */")
+        assert fetch(f"{url}socket.io/socket.io.js")[0] == 400
+
+
+def test_it_serves_tls(tmp_path: Path) -> None:
+    """An endpoint brings its certificate along."""
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 1 -subj /CN=localhost"
+    make += " -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run(make.split(), cwd=tmp_path, check=True, capture_output=True)
+    endpoint = "ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem"
+    with twistd("socketio", f"--listen={endpoint}", cwd=tmp_path) as program, requests.Session() as session:
+        scheme, port = program.wait_for(LISTENING).groups()
+        session.verify = str(tmp_path / "cert.pem")
+        client = socketio.Client(reconnection=False, http_session=session)
+        client.connect(f"{scheme}://127.0.0.1:{port}", wait_timeout=5)
+        assert scheme == "https"
+        assert client.call("enter", ("Ada", "lobby"))["room"] == "lobby"
+        assert client.transport() == "websocket"
+        client.disconnect()
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_clients_come_back_after_a_restart(
+    tmp_path: Path, connect: Callable[..., socketio.Client], transport: str
+) -> None:
+    """SIGTERM closes their transports, with no word that would keep them from reconnecting, and exits with 0."""
+    with twistd("socketio", LOOPBACK, cwd=tmp_path) as program:
+        port = program.wait_for(LISTENING)[2]
+        client, gone, back = connect(port, transports=[transport]), threading.Event(), threading.Event()
+        client.on("disconnect", lambda reason: gone.set())
+        client.on("connect", back.set)
+        began = time.monotonic()
+        assert program.terminate() == 0
+        assert time.monotonic() - began < 5
+        assert "The chat demo is stopping: 1 client" in program.output
+        assert "The chat demo has stopped" in program.output
+        assert gone.wait(5)
+    with twistd("socketio", f"--listen=tcp:{port}:interface=127.0.0.1", cwd=tmp_path) as program:
+        program.wait_for(LISTENING)
+        assert back.wait(5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config=none.toml"], "none.toml: No such file or directory"),
+        (["--config=bad.toml"], "bad.toml: [server]: unknown option 'ping_intervall'; did you mean 'ping_interval'?"),
+        (["--listen=tpc:1"], "command line: listen: 'tpc:1' cannot be used: Unknown endpoint type: 'tpc'; allowed is"),
+        (["--listen=ssl:1"], "command line: listen: 'ssl:1' cannot be used: "),
+        (["--path=x"], "command line: [server]: path must begin with a slash, not 'x'"),
+        (["--set=x"], "command line: --set: 'x' is not NAME=VALUE, like ping_interval=10"),
+        (["--app=nowhere"], "command line: app: 'nowhere' is not \"module:object\""),
+        (["--app=nowhere:io"], "command line: app: no module 'nowhere' in "),
+        (["--app=fine:nothing"], "command line: app: there is no 'nothing' in fine"),
+        (["--app=fine:number"], "command line: app: fine:number is neither a Server nor a callable that takes one"),
+        (["--app=fine:wait"], "command line: app: fine:wait must register its handlers and return nothing"),
+        (["--app=fine:io", "--path=/x"], "command line: app: fine:io is a Server with options of its own"),
+    ],
+)
+def test_what_cannot_be_run_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    """Where it was written, what it is, and what is allowed."""
+    (tmp_path / "bad.toml").write_text("[server]\nping_intervall = 1\n")
+    (tmp_path / "fine.py").write_text(
+        "from txsocketio import Server\nio, number = Server(), 5\ndef wait(io): return 'later'\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "fine", raising=False)
+    options = Options()
+    options.parseOptions(arguments)
+    with pytest.raises(SystemExit) as raised:
+        makeService(options)
+    assert str(raised.value).startswith(f"twistd socketio: {message}")
+
+
+def test_what_cannot_be_run_is_told_in_one_line(tmp_path: Path) -> None:
+    """No traceback: it is not the program that is wrong."""
+    with twistd("socketio", "--set=ping_interval=0", cwd=tmp_path) as program:
+        assert program.wait() == 1
+        assert program.output == (
+            "twistd socketio: command line: [server]: ping_interval must be a positive number of seconds, not 0\n"
+        )
+
+
+def test_an_error_in_the_application_is_shown_in_full(tmp_path: Path) -> None:
+    """Its author needs the traceback, also when it is an import that fails."""
+    (tmp_path / "broken.py").write_text("import nowhere_to_be_found\n")
+    with twistd("socketio", LOOPBACK, "--app=broken:setup", cwd=tmp_path) as program:
+        assert program.wait() == 1
+        assert "Traceback" in program.output
+        assert "No module named 'nowhere_to_be_found'" in program.output
+
+
+def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
+    """The second of two servers says which port it is about."""
+    with twistd("socketio", LOOPBACK, cwd=tmp_path) as first:
+        port = first.wait_for(LISTENING)[2]
+        with twistd("socketio", f"--listen=tcp:{port}:interface=127.0.0.1", cwd=tmp_path) as second:
+            assert second.wait() == 1
+            assert f"Couldn't listen on 127.0.0.1:{port}" in second.output
+            assert "Traceback" not in second.output
+
+
+def test_help_names_every_flag() -> None:
+    """`twistd socketio --help` is where one looks first."""
+    shown = subprocess.run(
+        [TWISTD, "socketio", "--help"], cwd=ROOT, env={"PYTHONPATH": "."}, capture_output=True, text=True, check=True
+    ).stdout
+    for flag in ("--config=", "--app=", "--listen=", "--path=", "--client-path=", "--cors-allowed-origins=", "--set="):
+        assert flag in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_plugin_imports_nothing_of_ours() -> None:
+    """twistd loads it for each of its commands."""
+    code = (
+        "import sys; sys.path.insert(0, 'twisted/plugins'); import txsocketio_plugin; "
+        "print([name for name in ('txsocketio', 'autobahn', 'twisted.internet.reactor') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"

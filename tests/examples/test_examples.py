@@ -1,0 +1,116 @@
+"""Every example, run as its first lines say, with real clients."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import socketio
+
+from tests.programs import ROOT, Program, twistd
+
+EXAMPLES = ROOT / "examples"
+LISTEN = "tcp:0:interface=127.0.0.1"
+
+
+@contextmanager
+def connected(url: str, namespace: str = "/", **auth: str) -> Iterator[socketio.Client]:
+    """A client, for as long as it is needed."""
+    client = socketio.Client(reconnection=False)
+    client.connect(url, auth=auth or None, namespaces=[namespace], wait_timeout=5)
+    try:
+        yield client
+    finally:
+        client.disconnect()
+
+
+def address(program: Program) -> str:
+    """Where it says that it listens."""
+    port = program.wait_for(r"starting on (\d+)")[1]
+    return f"http://127.0.0.1:{port}"
+
+
+def test_every_example_is_listed() -> None:
+    """A file without a line in the table is not found by anybody."""
+    table = (EXAMPLES / "README.md").read_text()
+    for file in EXAMPLES.iterdir():
+        assert file.is_dir() or file.suffix == ".md" or f"`{file.name}`" in table
+
+
+def test_chat() -> None:
+    """An application for the command: who is in the room hears what is said, and that somebody came."""
+    with twistd("socketio", "--app=chat:setup", f"--listen={LISTEN}", cwd=EXAMPLES) as program:
+        url, heard = address(program), Heard()
+        with connected(url, name="Ada") as ada:
+            ada.on("chat:joined", heard)
+            ada.on("chat:message", heard)
+            with connected(url, name="Grace") as grace:
+                assert grace.call("chat:message", "hello") == "delivered"
+                assert heard.next(2) == [("Grace",), ("Grace", "hello")]
+
+
+def test_site() -> None:
+    """Pages and Socket.IO from one port."""
+    with Program(sys.executable, "site.py", cwd=EXAMPLES, LISTEN=LISTEN) as program:
+        url = address(program)
+        with urllib.request.urlopen(url, timeout=5) as page:
+            assert b"A page of the site" in page.read()
+        with connected(url) as client:
+            assert client.call("shout", "quiet") == "QUIET"
+        assert program.terminate() in (0, -15)
+
+
+def test_with_klein() -> None:
+    """An order by plain HTTP is told to the clients of a namespace."""
+    with Program(sys.executable, "with_klein.py", cwd=EXAMPLES, LISTEN=LISTEN) as program:
+        url, heard = address(program), Heard()
+        with connected(url, "/orders") as client:
+            client.on("order", heard, namespace="/orders")
+            with urllib.request.urlopen(f"{url}/order", data=b"tea", timeout=5) as answer:
+                assert answer.read() == b"ordered tea\n"
+            assert heard.next(1) == [("tea",)]
+
+
+def test_rooms() -> None:
+    """An application file: only who is in the room hears."""
+    with twistd("-y", "rooms.tac", cwd=EXAMPLES, LISTEN=LISTEN) as program:
+        url, heard = address(program), Heard()
+        with connected(url) as listener, connected(url) as speaker:
+            listener.on("say", heard)
+            assert listener.call("enter", "tea") == ["tea"]
+            speaker.emit("say", ("coffee", "not for you"))
+            speaker.emit("say", ("tea", "for you"))
+            assert heard.next(1) == [("tea", "for you")]
+            assert listener.call("leave", "tea") == []
+
+
+def test_ticker() -> None:
+    """A service beside others: everybody hears the timer."""
+    with Program(sys.executable, "ticker.py", cwd=EXAMPLES, LISTEN=LISTEN) as program:
+        heard = Heard()
+        with connected(address(program)) as client:
+            client.on("tick", heard)
+            (first,), (second,) = heard.next(2)
+            assert second == first + 1
+
+
+class Heard:
+    """Collects the arguments of events."""
+
+    def __init__(self) -> None:
+        self._events: list[tuple[object, ...]] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, *arguments: object) -> None:
+        with self._changed:
+            self._events.append(arguments)
+            self._changed.notify()
+
+    def next(self, count: int) -> list[tuple[object, ...]]:
+        """The first `count` events, waiting for them."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self._events) >= count, 5), self._events
+            return self._events[:count]
