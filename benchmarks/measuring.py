@@ -20,11 +20,10 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """What one measurement found: the figure in the unit of its case, and the share of their cores both sides used."""
+    """What one measurement found: the figure in the unit of its case, and the share of its core the server used."""
 
     figure: float
-    server_busy: float = 1.0
-    load_busy: float = 0.0
+    server_busy: float
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Bench:
             if load.returncode:
                 raise Failed(f"{case.name}: {load.stderr.strip()}\n{_text_of(errors)}")
         found = json.loads(load.stdout)
-        return Sample(found["figure"], found.get("server_busy", 1.0), found.get("load_busy", 0.0))
+        return Sample(found["figure"], found["server_busy"])
 
     @contextmanager
     def _server(self, command: Sequence[str]) -> Iterator[tuple[int, int, Path]]:
