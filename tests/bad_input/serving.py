@@ -3,11 +3,13 @@
     async with serving(way, ping_interval=0.2) as server:
         response = await server.ask(request("GET", "/socket.io/"))
 
-`way` says how HTTP reaches it: "light" is a Site of ours, "guest" a resource in somebody's. On leaving the block another
-client, there all along, still gets its echo, nothing was logged as an error, and no session, connection or timer is left.
+`way` says how HTTP reaches it: "light" is a Site of ours, "guest" a resource in somebody's. On leaving the block
+another client, there all along, still gets its echo, nothing was logged as an error, and no session, connection or
+timer is left.
 
-With TXSOCKETIO_TARGET=host:port the same tests talk to any server that runs the same small application (`reference.js` is
-the Node one). What can only be seen from inside is then not checked, and tests with options of their own are skipped.
+With TXSOCKETIO_TARGET=host:port the same tests talk to any server that runs the same small application
+(`reference.js` is the Node one). What can only be seen from inside is then not checked, and tests with options of
+their own are skipped.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bad_input.serving import Serving, check_echo
-from tests.bad_input.table import BAD_REQUEST, EMPTY_400, OK, UNKNOWN_SID, Answer, read_answer, rows
+from tests.bad_input.table import BAD_REQUEST, EMPTY_400, OK, UNKNOWN_SID, Answer, answer, read_answer, rows
 from tests.sessions import SEPARATOR
 from tests.wire import request
 
@@ -47,16 +47,18 @@ async def test_post_ends_the_session(
     assert read_answer(await polling.poll()) == UNKNOWN_SID
 
 
+NOT_ALLOWED = answer(405)
+
 HARMLESS_REQUESTS = rows(
     ("7 other transport", "GET", "transport=polling", "transport=websocket", b"", BAD_REQUEST),
     ("8 no EIO", "GET", "EIO=4&", "", b"", BAD_REQUEST),
     ("8 other EIO", "GET", "EIO=4", "EIO=3", b"", BAD_REQUEST),
     ("8 other EIO, POST", "POST", "EIO=4", "EIO=3", b"3", BAD_REQUEST),
-    ("9 PUT", "PUT", "", "", b"3", EMPTY_400),
-    ("9 DELETE", "DELETE", "", "", b"", EMPTY_400),
-    ("9 OPTIONS", "OPTIONS", "", "", b"", EMPTY_400),
-    ("9 HEAD", "HEAD", "", "", b"", EMPTY_400),
-    ("9 PATCH", "PATCH", "", "", b"3", EMPTY_400),
+    ("9 PUT", "PUT", "", "", b"3", NOT_ALLOWED),
+    ("9 DELETE", "DELETE", "", "", b"", NOT_ALLOWED),
+    ("9 OPTIONS", "OPTIONS", "", "", b"", NOT_ALLOWED),
+    ("9 HEAD", "HEAD", "", "", b"", NOT_ALLOWED),
+    ("9 PATCH", "PATCH", "", "", b"3", NOT_ALLOWED),
     ("18 body of exactly the limit", "POST", "", "", event_of_size(LIMIT), OK),
     ("19 octet-stream with a parameter", "POST", "", "", b"3", OK),
     ("54 pong", "POST", "", "", b"3", OK),
