@@ -113,21 +113,19 @@ class Decoder:
     Args:
         max_attachments: how many binary messages a packet may announce.
         max_attachments_size: how many bytes they may have together.
+
+    Attributes:
+        incomplete: the packet that has begun and whose attachments are still to come; its data is not to be looked at.
     """
 
-    __slots__ = ("_attachments", "_incomplete", "_room", "max_attachments", "max_attachments_size")
+    __slots__ = ("_attachments", "_room", "incomplete", "max_attachments", "max_attachments_size")
 
     def __init__(self, max_attachments: int = 10, max_attachments_size: int = 10_000_000) -> None:
         self.max_attachments = max_attachments
         self.max_attachments_size = max_attachments_size
-        self._incomplete: Packet | None = None
+        self.incomplete: Packet | None = None
         self._attachments: list[bytes | None] = []
         self._room = 0
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a packet has begun whose attachments are still to come."""
-        return self._incomplete is not None
 
     def add(self, message: str | bytes) -> Packet | None:
         """The packet that the message completes, if it does. Hot path.
@@ -135,7 +133,7 @@ class Decoder:
         Raises:
             PacketError: the protocol, or a limit, does not allow the message; the connection should be closed.
         """
-        if self._incomplete is None and isinstance(message, str):
+        if self.incomplete is None and isinstance(message, str):
             packet = decode(message)
             if packet.attachments:
                 self._begin(packet)
@@ -146,12 +144,12 @@ class Decoder:
     def _begin(self, packet: Packet) -> None:
         if packet.attachments > self.max_attachments:
             raise PacketError("too many attachments")
-        self._incomplete = packet
+        self.incomplete = packet
         self._attachments = []
         self._room = self.max_attachments_size
 
     def _add_attachment(self, message: str | bytes) -> Packet | None:
-        packet = self._incomplete
+        packet = self.incomplete
         if packet is None:
             raise PacketError("got binary data when not reconstructing a packet")
         if isinstance(message, str):
@@ -163,7 +161,7 @@ class Decoder:
         packet.attachments -= 1
         if packet.attachments:
             return None
-        self._incomplete = None
+        self.incomplete = None
         _fill_in(packet.data, self._attachments)
         packet.type = EVENT if packet.type == BINARY_EVENT else ACK
         return packet

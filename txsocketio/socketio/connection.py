@@ -1,0 +1,255 @@
+"""One client's connection: its packets, and its sockets by namespace.
+
+What a packet does depends on where the client stands with the namespace that it names:
+
+                        CONNECT     EVENT, ACK   DISCONNECT    CONNECT_ERROR
+    never joined        joins       an error     an error      an error
+    CONNECTING          an error    an error     an error      an error
+    CONNECTED           an error    delivered    leaves        an error
+    sent out by us      joins       ignored      forgotten     an error
+
+An error closes the connection. A client that we have sent out of a namespace may not know it yet: what it sent before
+our DISCONNECT arrived is no fault of its, nor a reason to take its other namespaces from it.
+
+Source: Socket.IO protocol v5, "Connection to a namespace"; https://github.com/socketio/socket.io-protocol
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from txsocketio.engineio.engine import new_sid
+from txsocketio.engineio.outgoing import Outgoing
+from txsocketio.errors import PacketError
+from txsocketio.protocol.json_codec import loads
+from txsocketio.protocol.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
+from txsocketio.socketio.handlers import acknowledge, let_go, log
+from txsocketio.socketio.handshake import Handshake
+from txsocketio.socketio.socket import CONNECTED, CONNECTING, GONE, Socket
+from txsocketio.types import Handler, Json
+
+if TYPE_CHECKING:
+    from txsocketio.engineio.deadlines import Deadline
+    from txsocketio.engineio.session import Session
+    from txsocketio.socketio.server import Server
+
+#: The head of an event for "/" that is to be acknowledged.
+_WITH_ID = re.compile(r"2([0-9]{1,15})\[")
+
+#: The listeners of a namespace "/" whose events must go the long way.
+NONE: dict[str, tuple[Handler, ...]] = {}
+
+
+class Connection:
+    """One client's connection.
+
+    Attributes:
+        session: the Engine.IO session underneath.
+        sockets: by namespace, in CONNECTING and CONNECTED, and those that we have sent out.
+        listeners: those of the socket in "/", as long as nothing but calling them is to be done with an event.
+    """
+
+    __slots__ = ("_attachments_due", "_decoder", "_joining_due", "_server", "listeners", "session", "sockets")
+
+    def __init__(self, server: Server, session: Session) -> None:
+        self.session = session
+        self.sockets: dict[str, Socket] = {}
+        self.listeners = NONE
+        self._server = server
+        self._decoder = server.parser.decoder()
+        self._attachments_due: Deadline | None = None
+        self._joining_due: Deadline | None = None
+        session.on_message = self.receive
+        session.on_close = self.closed
+        self._expect_to_join()
+
+    def receive(self, message: str | bytes) -> None:
+        """Take a message of the client. Hot path.
+
+        Only the common case is decided here: an event, with or without an id, for which the socket in "/" has listeners.
+        Everything else, and what is wrong with a message, is found on the long way.
+        """
+        if message.__class__ is not str:
+            self._decode(message)
+            return
+        if message[:2] == "2[":
+            start, id = 1, None
+        else:
+            header = _WITH_ID.match(message)
+            if header is None:
+                self._decode(message)
+                return
+            start, id = header.end() - 1, int(header[1])
+        try:
+            arguments = loads(message[start:])
+            event = arguments.pop(0)
+            handlers = self.listeners[event]
+        except (PacketError, LookupError, TypeError):
+            self._decode(message)
+            return
+        if id is not None:
+            acknowledge(self.sockets["/"], handlers, event, arguments, id)
+            return
+        for handler in handlers:
+            try:
+                result = handler(*arguments)
+                if result is not None:
+                    let_go(result, event)
+            except Exception:  # noqa: BLE001 - a border, the application's code
+                log.failure("A handler of {event!r} failed", event=event)
+
+    # --- the long way ---
+
+    def _decode(self, message: str | bytes) -> None:
+        """Take a message of any kind."""
+        try:
+            packet = self._decoder.add(message)
+        except PacketError as error:
+            self._fail(str(error))
+            return
+        if packet is not None:
+            if self._attachments_due is not None:
+                self._drop_attachments()
+                self.route()
+            self._handle(packet)
+        elif self._attachments_due is None and self._decoder.incomplete is not None:
+            self._await_attachments(self._decoder.incomplete)
+
+    def _handle(self, packet: Packet) -> None:
+        """Do what the table on top says."""
+        type = packet.type
+        socket = self.sockets.get(packet.namespace)
+        if socket is None or socket.state is GONE:
+            if type == CONNECT:
+                self._join(packet.namespace, packet.data or {})
+                return
+            if socket is not None and type != CONNECT_ERROR:
+                if type == DISCONNECT:
+                    del self.sockets[packet.namespace]
+                return
+        elif socket.state is CONNECTED:
+            if type == EVENT:
+                event, *arguments = packet.data
+                socket.receive_event(event if event.__class__ is str else str(event), arguments, packet.id)
+                return
+            if type == ACK:
+                socket.receive_ack(packet.id, packet.data)
+                return
+            if type == DISCONNECT:
+                del self.sockets[packet.namespace]
+                socket.ended("client namespace disconnect")
+                return
+        self._break_off(f"packet type {type} for {packet.namespace!r} is not allowed now")
+
+    def _join(self, name: str, auth: dict[str, Json]) -> None:
+        options = self._server.options
+        namespace = self._server.namespaces.get(name) if len(name) <= options.max_namespace_length else None
+        if namespace is None:
+            self._refuse(name, "Invalid namespace")
+            return
+        if len(self.sockets) >= options.max_namespaces:
+            self.sockets = {each: socket for each, socket in self.sockets.items() if socket.state is not GONE}
+            if len(self.sockets) >= options.max_namespaces:
+                self._refuse(name, "Too many namespaces")
+                return
+        issued = int(self._server.engine.clock.seconds() * 1000)
+        socket = Socket(new_sid(), namespace, self, Handshake(self.session.request, auth, issued))
+        self.sockets[name] = socket
+        namespace.admit(socket)
+
+    def _refuse(self, name: str, message: str) -> None:
+        text, attachments = self._server.parser.encode(CONNECT_ERROR, name, None, {"message": message})
+        self.session.send_outgoing(Outgoing(text, attachments))
+
+    # --- attachments ---
+
+    def _await_attachments(self, packet: Packet) -> None:
+        """A packet has begun; until it is complete nothing but its attachments may come."""
+        socket = self.sockets.get(packet.namespace)
+        if socket is None or socket.state is CONNECTING:
+            self._break_off(f"an event for {packet.namespace!r} is not allowed now")
+            return
+        self._attachments_due = self._server.engine.deadlines.start(
+            self._server.options.attachments_timeout, partial(self._fail, "attachments are missing")
+        )
+        self.route()
+
+    def _drop_attachments(self) -> None:
+        """Nothing is awaited any more."""
+        if self._attachments_due is not None:
+            self._attachments_due.cancel()
+            self._attachments_due = None
+
+    # --- the end ---
+
+    def _fail(self, why: str) -> None:
+        """The client has sent what is no packet."""
+        self._end("forced close", why)
+
+    def _break_off(self, why: str) -> None:
+        """The client has done what is not allowed where it stands."""
+        self._end("forced server close", why)
+
+    def _end(self, reason: str, why: str) -> None:
+        """Close the session, and tell the reason unless it could close at once, and has told its own."""
+        self.session.on_close = lambda told, _: self.closed(told, why)
+        self.session.close()
+        self.closed(reason, why)
+
+    def closed(self, reason: str, description: str = "") -> None:
+        """The connection is over. Called by the session, and again does no harm."""
+        sockets, self.sockets = self.sockets, {}
+        self._drop_attachments()
+        self._stop_expecting()
+        self.route()
+        self._decoder = self._server.parser.decoder()  # whoever keeps a socket does not keep what was received so far
+        for socket in sockets.values():
+            socket.ended(reason, description)
+
+    # --- that somebody joins ---
+
+    def _expect_to_join(self) -> None:
+        engine = self._server.engine
+        self._joining_due = engine.deadlines.start(
+            self._server.options.connect_timeout, lambda: self._break_off("no namespace was joined in time")
+        )
+
+    def _stop_expecting(self) -> None:
+        if self._joining_due is not None:
+            self._joining_due.cancel()
+            self._joining_due = None
+
+    # --- what Socket asks ---
+
+    def route(self) -> None:
+        """Open the short way of `receive` if the socket in "/" can be reached by it now, or close it."""
+        socket = self.sockets.get("/")
+        if socket is None or socket.state is not CONNECTED or socket.has_catch_all or self._attachments_due is not None:
+            self.listeners = NONE
+        else:
+            self.listeners = socket.listeners
+
+    def joined(self) -> None:
+        """A socket is connected."""
+        self.route()
+        self._stop_expecting()
+
+    def left(self) -> None:
+        """A socket is connected no longer."""
+        self.route()
+        is_idle = not any(socket.state is CONNECTED for socket in self.sockets.values())
+        if is_idle and self._joining_due is None and self.session.is_open:
+            self._expect_to_join()
+
+    def forget(self, name: str) -> None:
+        """The client was refused by the namespace, and may try again."""
+        self.sockets.pop(name, None)
+
+    def close(self) -> None:
+        """Send the client out of all namespaces, and close the session when what was sent has left."""
+        for socket in list(self.sockets.values()):
+            socket.disconnect()
+        self.session.close()
+        self.closed("forced server close")

@@ -1,0 +1,142 @@
+"""A namespace: its middlewares and its sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import TYPE_CHECKING, NoReturn, TypeVar, overload
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from txsocketio.errors import ConnectionRefused, UnserializableData
+from txsocketio.socketio.adapter import Adapter
+from txsocketio.socketio.broadcast import Broadcast
+from txsocketio.socketio.handlers import call_all, run, step
+from txsocketio.socketio.socket import CONNECTING, Socket
+from txsocketio.types import Handler, Json
+
+if TYPE_CHECKING:
+    from txsocketio.socketio.server import Server
+
+log = Logger()
+
+H = TypeVar("H", bound=Handler)
+
+#: What a client is told when a middleware fails in another way than by refusing it.
+NEUTRAL = "Internal error"
+
+
+class Namespace(Broadcast):
+    """A part of the server that clients join on its own, with its own middlewares, handlers and rooms.
+
+    It is the broadcast to everybody in it: `namespace.emit(...)`, `namespace.to(...)`.
+
+    Attributes:
+        name: begins with a slash.
+        server: whose namespace it is.
+        sockets: the connected clients of this process, by the sockets' ids.
+        adapter: decides who gets a packet.
+    """
+
+    def __init__(self, server: Server, name: str) -> None:
+        self.name = name
+        self.server = server
+        self.options = server.options
+        self.clock = server.engine.clock
+        self.encode = server.parser.encode
+        self.sockets: dict[str, Socket] = {}
+        self.adapter = Adapter(self)
+        super().__init__(self.adapter)
+        self.next_ack_id: Callable[[], int] = count().__next__
+        self._middlewares: tuple[Handler, ...] = ()
+        self._listeners: dict[str, tuple[Handler, ...]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Namespace {self.name}, {len(self.sockets)} sockets>"
+
+    # --- listening ---
+
+    @overload
+    def on(self, event: str) -> Callable[[H], H]: ...
+
+    @overload
+    def on(self, event: str, handler: H) -> H: ...
+
+    def on(self, event: str, handler: H | None = None) -> H | Callable[[H], H]:
+        """Have the handler called with each socket that connects: `on("connection", handler)`. Also a decorator.
+
+        "connect" is the same event, and comes first.
+        """
+        if handler is None:
+            return lambda given: self.on(event, given)
+        self._listeners[event] = (*self._listeners.get(event, ()), handler)
+        return handler
+
+    def use(self, middleware: H) -> H:
+        """Have the middleware called with each socket that wants to connect, in the order of registration.
+
+        It refuses the client by raising ConnectionRefused. After any other error, or `middleware_timeout` seconds, the
+        client is refused too, but is not told why.
+        """
+        self._middlewares += (middleware,)
+        return middleware
+
+    # --- what Connection and Socket ask ---
+
+    def admit(self, socket: Socket) -> None:
+        """Let the client in, if the middlewares do."""
+        if not self._middlewares:
+            self._accept(socket)
+            return
+        try:
+            admission = step(self._examine(socket))
+        except Exception:  # noqa: BLE001 - a border, the application's code
+            self._refuse(socket, Failure())
+            return
+        if admission is None:
+            self._accept(socket)
+        else:
+            socket.admission = admission
+            admission.addTimeout(self.options.middleware_timeout, self.clock, _expired)
+            admission.addCallbacks(lambda _: self._accept(socket), lambda failure: self._refuse(socket, failure))
+            admission.addErrback(lambda failure: log.failure("Connecting a client failed", failure))
+
+    def forget(self, socket: Socket) -> None:
+        """The socket is gone."""
+        self.sockets.pop(socket.id, None)
+        self.adapter.rooms.leave_all(socket)
+
+    async def _examine(self, socket: Socket) -> None:
+        for middleware in self._middlewares:
+            result = run(middleware, (socket,))
+            if isinstance(result, Deferred):
+                await result
+
+    def _accept(self, socket: Socket) -> None:
+        socket.admission = None
+        if socket.state is CONNECTING and socket.session.is_open:
+            self.sockets[socket.id] = socket
+            socket.accepted()
+            for event in ("connect", "connection"):
+                call_all(self._listeners.get(event, ()), event, (socket,))
+
+    def _refuse(self, socket: Socket, failure: Failure) -> None:
+        socket.admission = None
+        if socket.state is not CONNECTING:
+            return
+        message, data = NEUTRAL, None
+        if isinstance(failure.value, ConnectionRefused):
+            message, data = failure.value.message, failure.value.data
+        else:
+            log.failure("A middleware of {namespace} failed", failure, namespace=self.name)
+        try:
+            socket.refused(message, data)
+        except UnserializableData:
+            log.failure("A client of {namespace} is refused with data that has no form in JSON", namespace=self.name)
+            socket.refused(message, None)
+
+
+def _expired(_result: Json, seconds: float) -> NoReturn:
+    raise TimeoutError(f"not done within {seconds} seconds (middleware_timeout)")

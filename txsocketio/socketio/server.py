@@ -1,0 +1,124 @@
+"""The server: what applications create, and the wiring of what is below it.
+
+Engine (sessions) --on_session--> Server --> Connection, one for each session --> Socket, one for each namespace
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar, overload
+
+from twisted.internet.defer import Deferred, gatherResults
+
+from txsocketio.engineio.engine import Engine
+from txsocketio.protocol.packet import DefaultParser
+from txsocketio.socketio.broadcast import Broadcast
+from txsocketio.socketio.client_files import ClientFiles
+from txsocketio.socketio.connection import Connection
+from txsocketio.socketio.namespace import Namespace
+from txsocketio.socketio.options import ServerOptions
+from txsocketio.socketio.service import SocketIOService
+from txsocketio.types import Handler, Json
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+    from twisted.web.resource import IResource
+
+    from txsocketio.engineio.resource import EngineResource
+    from txsocketio.engineio.session import Session
+    from txsocketio.engineio.site import EngineSite
+
+H = TypeVar("H", bound=Handler)
+
+
+class Server(Broadcast):
+    """A Socket.IO server. It stands for its namespace "/" too: `io.on(...)`, `io.use(...)`, `io.to(...).emit(...)`.
+
+    Args:
+        clock: where time comes from; the reactor, if it is not given.
+        options: see the configuration reference; durations are in seconds, sizes in bytes.
+
+    Attributes:
+        engine: the Engine.IO server underneath.
+        namespaces: by name.
+
+    Raises:
+        OptionError: an option is unknown, or its value is not allowed.
+    """
+
+    def __init__(self, *, clock: IReactorTime | None = None, **options: Json) -> None:
+        self.options = ServerOptions.of(options)
+        self.engine = Engine(self.options, clock)
+        self.engine.on_session = self._accept
+        if self.options.client_path is not None:
+            self.engine.files = ClientFiles(self.options.client_path, self.engine.answers.send).serve
+        self.parser = DefaultParser(self.options.max_attachments, self.options.attachments_limit)
+        self.namespaces: dict[str, Namespace] = {}
+        self.root = self.of("/")
+        super().__init__(self.root.adapter)
+
+    def __repr__(self) -> str:
+        return f"<Server {self.options.path}, {self.engine.clients_count} clients>"
+
+    def of(self, name: str) -> Namespace:
+        """The namespace of this name, which exists from now on."""
+        if not name.startswith("/"):
+            name = f"/{name}"
+        namespace = self.namespaces.get(name)
+        if namespace is None:
+            namespace = self.namespaces[name] = Namespace(self, name)
+        return namespace
+
+    # --- running it ---
+
+    def start(self) -> Deferred[None]:
+        """Fires when the adapters are connected. A resource starts the server by itself, and so does a service."""
+        return _all(namespace.adapter.start() for namespace in self.namespaces.values())
+
+    def resource(self) -> EngineResource:
+        """The server as a leaf for a tree of twisted.web: `root.putChild(b"socket.io", io.resource())`."""
+        return self.engine.resource()
+
+    def site(self, root: IResource | None = None) -> EngineSite:
+        """A site of our own, the fastest way to serve; `root` is served beside the server."""
+        return self.engine.site(root)
+
+    def service(self, *endpoints: str) -> SocketIOService:
+        """A service that listens on the endpoints ("tcp:3000" and the like), and closes the server when it stops."""
+        return SocketIOService(self, endpoints)
+
+    def close(self) -> Deferred[None]:
+        """Disconnect everybody: "server shutting down". Clients are not told, so that they come back.
+
+        Returns:
+            Fires when every connection is gone and the adapters are stopped.
+        """
+        for namespace in self.namespaces.values():
+            for socket in list(namespace.sockets.values()):
+                socket.ended("server shutting down")
+        stopped = [namespace.adapter.stop() for namespace in self.namespaces.values()]
+        return _all([self.engine.close(), *stopped])
+
+    def _accept(self, session: Session) -> None:
+        Connection(self, session)
+
+    # --- the namespace "/" ---
+
+    @overload
+    def on(self, event: str) -> Callable[[H], H]: ...
+
+    @overload
+    def on(self, event: str, handler: H) -> H: ...
+
+    def on(self, event: str, handler: H | None = None) -> H | Callable[[H], H]:
+        """See `Namespace.on`."""
+        return self.root.on(event) if handler is None else self.root.on(event, handler)
+
+    def use(self, middleware: H) -> H:
+        """See `Namespace.use`."""
+        return self.root.use(middleware)
+
+
+def _all(deferreds: Iterable[Deferred[Json]]) -> Deferred[None]:
+    """Fires when all of them have."""
+    return gatherResults(list(deferreds), consumeErrors=True).addCallback(lambda _: None)

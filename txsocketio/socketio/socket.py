@@ -1,0 +1,418 @@
+"""One client in one namespace, as the application sees it.
+
+    CONNECTING ---- accepted by the middlewares ----> CONNECTED ---- either side, or the connection ---> LEAVING
+        '------------------ refused, or the connection ends ------------------> GONE <--------------------'
+
+While CONNECTING, events can be sent and rooms be joined, but nothing is received. LEAVING is the time of the event
+"disconnecting". GONE is final: what is sent is dropped.
+
+Source: Socket.IO protocol v5, "Connection to a namespace"; https://github.com/socketio/socket.io-protocol
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, overload
+
+from twisted.internet.defer import Deferred, fail
+
+from txsocketio.engineio.outgoing import Outgoing
+from txsocketio.errors import Disconnected, ReservedEvent
+from txsocketio.protocol.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, RESERVED_EVENTS
+from txsocketio.socketio.acks import Waiting, answer_of, awaited
+from txsocketio.socketio.broadcast import DEFAULTS, Broadcast, Direct, Flags, RoomNames, names_of
+from txsocketio.socketio.handlers import acknowledge, call_all
+from txsocketio.types import Handler, Json
+
+if TYPE_CHECKING:
+    from txsocketio.engineio.session import Session
+    from txsocketio.socketio.connection import Connection
+    from txsocketio.socketio.handshake import Handshake
+    from txsocketio.socketio.namespace import Namespace
+
+H = TypeVar("H", bound=Handler)
+
+
+class State(IntEnum):
+    """What a socket can be in."""
+
+    CONNECTING, CONNECTED, LEAVING, GONE = range(4)
+
+
+CONNECTING, CONNECTED, LEAVING, GONE = State
+
+#: What `on` takes that no client can send.
+LIFE_EVENTS = frozenset(("disconnecting", "disconnect"))
+
+
+class Reason(str):
+    """Why a socket was disconnected: one of the texts of the reference server, such as "transport close".
+
+    Attributes:
+        description: more about it, for people; "" when there is nothing more to say.
+    """
+
+    __slots__ = ("description",)
+
+    description: str
+
+
+class Once:
+    """A handler that is called for the first event only."""
+
+    __slots__ = ("event", "handler", "socket")
+
+    def __init__(self, socket: Socket, event: str, handler: Handler) -> None:
+        self.socket = socket
+        self.event = event
+        self.handler = handler
+
+    def __call__(self, *arguments: Json) -> Json:
+        self.socket.off(self.event, self)
+        return self.handler(*arguments)
+
+
+def others(handlers: Iterable[Handler], handler: Handler | None) -> tuple[Handler, ...]:
+    """The handlers without the one that was registered as `handler`; none of them for None."""
+    if handler is None:
+        return ()
+    return tuple(
+        each for each in handlers if each != handler and not (isinstance(each, Once) and each.handler == handler)
+    )
+
+
+class Socket:
+    """One client in one namespace.
+
+    Attributes:
+        id: public, other than the session's id of Engine.IO; the name of a room that it is in.
+        namespace: where it is.
+        session: the Engine.IO session underneath, which its other namespaces share.
+        handshake: what the client showed when it came.
+    """
+
+    __slots__ = (
+        "_any",
+        "_data",
+        "_life",
+        "_waiting",
+        "admission",
+        "connection",
+        "handshake",
+        "id",
+        "listeners",
+        "namespace",
+        "session",
+        "state",
+    )
+
+    def __init__(self, id: str, namespace: Namespace, connection: Connection, handshake: Handshake) -> None:
+        self.id = id
+        self.namespace = namespace
+        self.connection = connection
+        self.session: Session = connection.session
+        self.handshake = handshake
+        self.state: State = CONNECTING
+        # Events of the client and those of the socket's life are kept apart, so that no name that a client sends can
+        # reach the latter, and what is found in `listeners` needs no more checks.
+        self.listeners: dict[str, tuple[Handler, ...]] = {}
+        self._life: tuple[tuple[str, Handler], ...] = ()
+        self._any: tuple[Handler, ...] = ()
+        self._data: Json = None
+        self._waiting: dict[int, Waiting] | None = None
+        self.admission: Deferred[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Socket {self.id} {self.state.name.lower()} in {self.namespace.name}>"
+
+    @property
+    def connected(self) -> bool:
+        return self.state is CONNECTED
+
+    @property
+    def data(self) -> Json:
+        """Whatever the application keeps about the client, a dict to begin with."""
+        if self._data is None:
+            self._data = {}
+        return self._data
+
+    @data.setter
+    def data(self, data: Json) -> None:
+        self._data = data
+
+    # --- listening ---
+
+    @overload
+    def on(self, event: str) -> Callable[[H], H]: ...
+
+    @overload
+    def on(self, event: str, handler: H) -> H: ...
+
+    def on(self, event: str, handler: H | None = None) -> H | Callable[[H], H]:
+        """Have the handler called with the arguments of each such event. Also a decorator: `@socket.on(event)`.
+
+        What it returns acknowledges the event, if the client has asked for that; a tuple is several arguments. Two
+        events are the socket's own: "disconnecting", while it is still in its rooms, and "disconnect". They come with
+        the `Reason`.
+
+        Raises:
+            ReservedEvent: no client can send an event of this name.
+        """
+        if handler is None:
+            return lambda given: self.on(event, given)
+        self._add(event, handler)
+        return handler
+
+    @overload
+    def once(self, event: str) -> Callable[[H], H]: ...
+
+    @overload
+    def once(self, event: str, handler: H) -> H: ...
+
+    def once(self, event: str, handler: H | None = None) -> H | Callable[[H], H]:
+        """As `on`, for one event only."""
+        if handler is None:
+            return lambda given: self.once(event, given)
+        self._add(event, Once(self, event, handler))
+        return handler
+
+    def _add(self, event: str, handler: Handler) -> None:
+        if event in LIFE_EVENTS:
+            self._life += ((event, handler),)
+        elif event in RESERVED_EVENTS:
+            raise ReservedEvent(event)
+        else:
+            self.listeners[event] = (*self.listeners.get(event, ()), handler)
+
+    def off(self, event: str, handler: Handler | None = None) -> None:
+        """Undo `on` and `once`: for one handler, or for all handlers of the event."""
+        if event in LIFE_EVENTS:
+            left = others(self._life_handlers(event), handler)
+            self._life = (*(each for each in self._life if each[0] != event), *((event, each) for each in left))
+            return
+        left = others(self.listeners.pop(event, ()), handler)
+        if left:
+            self.listeners[event] = left
+
+    def _life_handlers(self, event: str) -> list[Handler]:
+        return [handler for name, handler in self._life if name == event]
+
+    def on_any(self, handler: H) -> H:
+        """Have the handler called with the name and the arguments of every event, before those that are `on` it."""
+        self._any += (handler,)
+        self.connection.route()
+        return handler
+
+    def off_any(self, handler: Handler | None = None) -> None:
+        """Undo `on_any`: for one handler, or for all."""
+        self._any = others(self._any, handler)
+        self.connection.route()
+
+    # --- sending ---
+
+    def emit(self, event: str, *arguments: Json) -> None:
+        """Send an event to the client. Hot path.
+
+        What is emitted to one socket arrives in that order. Nothing happens when the socket is gone.
+
+        Raises:
+            ReservedEvent: no application may emit an event of this name.
+            UnserializableData: an argument has no form on the wire.
+        """
+        if event in RESERVED_EVENTS:
+            raise ReservedEvent(event)
+        if self.state is not GONE:
+            namespace = self.namespace
+            text, attachments = namespace.encode(EVENT, namespace.name, None, (event, *arguments))
+            self.session.send_outgoing(Outgoing(text, attachments))
+
+    def send(self, *arguments: Json) -> None:
+        """Send the event "message"."""
+        self.emit("message", *arguments)
+
+    def call(self, event: str, *arguments: Json) -> Deferred[Json]:
+        """Send an event that the client is to acknowledge.
+
+        Returns:
+            Fires with what the client answers: one argument, or a tuple when there are several. Fails with an
+            AckTimeout (see `timeout`) or, when the socket is disconnected before, with Disconnected.
+
+        Raises:
+            ReservedEvent: no application may emit an event of this name.
+            UnserializableData: an argument has no form on the wire.
+        """
+        return self.call_client(event, arguments, DEFAULTS)
+
+    @property
+    def volatile(self) -> Direct:
+        """For what follows: dropped if the client cannot take it right now."""
+        return Direct(self).volatile
+
+    def compress(self, compress: bool) -> Direct:
+        """For what follows: with or without compression, where the transport compresses."""
+        return Direct(self).compress(compress)
+
+    def timeout(self, seconds: float) -> Direct:
+        """For the `call` that follows: how long to wait for the answer."""
+        return Direct(self).timeout(seconds)
+
+    @property
+    def broadcast(self) -> Broadcast:
+        """To everybody else in the namespace."""
+        return Direct(self).broadcast
+
+    @property
+    def local(self) -> Broadcast:
+        """To everybody else in the namespace that is a client of this process."""
+        return Direct(self).local
+
+    def to(self, rooms: RoomNames) -> Broadcast:
+        """To everybody else in the room, or in one of the rooms."""
+        return Direct(self).to(rooms)
+
+    in_ = to
+
+    def except_(self, rooms: RoomNames) -> Broadcast:
+        """To everybody else in the namespace who is not in the room, nor in one of the rooms."""
+        return Direct(self).except_(rooms)
+
+    # --- rooms ---
+
+    @property
+    def rooms(self) -> set[str]:
+        """The names of the rooms that the socket is in; one of them is its id. Empty when it is gone."""
+        return self.namespace.adapter.rooms.of(self)
+
+    def join(self, rooms: RoomNames) -> None:
+        """Enter a room, or several."""
+        if self.state is not GONE:
+            self.namespace.adapter.rooms.join(self, names_of(rooms))
+
+    def leave(self, rooms: RoomNames) -> None:
+        """Leave a room, or several."""
+        self.namespace.adapter.rooms.leave(self, names_of(rooms))
+
+    # --- the end ---
+
+    def disconnect(self, close: bool = False) -> None:
+        """Send the client out of the namespace.
+
+        Args:
+            close: out of all its namespaces, and close the connection when what was sent has left.
+        """
+        if close:
+            self.connection.close()
+        elif self.state is CONNECTED:
+            self.send_packet(DISCONNECT, None)
+            self.ended("server namespace disconnect")
+
+    # --- what Direct, Namespace and Connection ask ---
+
+    @property
+    def has_catch_all(self) -> bool:
+        return bool(self._any)
+
+    def send_event(self, event: str, arguments: Iterable[Json], flags: Flags, id: int | None = None) -> None:
+        """Send an event as the flags say."""
+        if event in RESERVED_EVENTS:
+            raise ReservedEvent(event)
+        if self.state is not GONE:
+            text, attachments = self.namespace.encode(EVENT, self.namespace.name, id, [event, *arguments])
+            self.session.send_outgoing(Outgoing(text, attachments, flags.compress, flags.volatile))
+
+    def call_client(self, event: str, arguments: Iterable[Json], flags: Flags) -> Deferred[Json]:
+        """Send an event as the flags say, and wait for its acknowledgement."""
+        namespace = self.namespace
+        id = namespace.next_ack_id()
+        self.send_event(event, arguments, flags, id)
+        if self.state is GONE:
+            return fail(Disconnected("not connected"))
+        timeout = namespace.options.ack_timeout if flags.timeout is None else flags.timeout
+        answer = awaited(timeout, namespace.clock, partial(self.forget_ack, id))
+        self.expect_ack(id, answer)
+        return answer
+
+    def expect_ack(self, id: int, waiting: Waiting) -> None:
+        """Tell `waiting` what the client answers."""
+        if self._waiting is None:
+            self._waiting = {}
+        self._waiting[id] = waiting
+
+    def forget_ack(self, id: int) -> None:
+        """Nobody waits for the answer any more."""
+        if self._waiting is not None:
+            self._waiting.pop(id, None)
+
+    def send_packet(self, type: int, data: Json) -> None:
+        """Send a packet that is no event."""
+        text, attachments = self.namespace.encode(type, self.namespace.name, None, data)
+        self.session.send_outgoing(Outgoing(text, attachments))
+
+    def send_ack(self, id: int, result: Json) -> None:
+        """Acknowledge an event of the client. Hot path."""
+        if self.state is not GONE:
+            if result.__class__ is not tuple:
+                result = () if result is None else (result,)
+            namespace = self.namespace
+            text, attachments = namespace.encode(ACK, namespace.name, id, result)
+            self.session.send_outgoing(Outgoing(text, attachments))
+
+    def receive_event(self, event: str, arguments: list[Json], id: int | None) -> None:
+        """The client has sent an event."""
+        if self._any:
+            call_all(self._any, event, (event, *arguments))
+        handlers = self.listeners.get(event)
+        if handlers is not None and self.state is CONNECTED:
+            if id is None:
+                call_all(handlers, event, arguments)
+            else:
+                acknowledge(self, handlers, event, arguments, id)
+
+    def receive_ack(self, id: int | None, arguments: list[Json]) -> None:
+        """The client has acknowledged; nothing happens when nobody waits for that."""
+        if self._waiting is not None and id is not None:
+            waiting = self._waiting.pop(id, None)
+            if waiting is not None:
+                waiting.callback(answer_of(arguments))
+
+    def accepted(self) -> None:
+        """The middlewares have let the client in."""
+        self.state = CONNECTED
+        self.namespace.adapter.rooms.enter(self)
+        self.connection.joined()
+        self.send_packet(CONNECT, {"sid": self.id})
+
+    def refused(self, message: str, data: Json) -> None:
+        """A middleware has not."""
+        self.send_packet(CONNECT_ERROR, {"message": message} if data is None else {"message": message, "data": data})
+        self.connection.forget(self.namespace.name)
+        self.ended("refused")
+
+    def ended(self, reason: str, description: str = "") -> None:
+        """The socket goes, whoever wanted it. The one place that makes it GONE."""
+        if self.state >= LEAVING:
+            return
+        why = Reason(reason)
+        why.description = description
+        if self.state is CONNECTED:
+            self.state = LEAVING
+            call_all(self._life_handlers("disconnecting"), "disconnecting", (why,))
+        last_words = self._life_handlers("disconnect") if self.state is LEAVING else []
+        self.state = GONE
+        self._clean_up(why)
+        call_all(last_words, "disconnect", (why,))
+
+    def _clean_up(self, reason: str) -> None:
+        """Let go of everything that refers to the socket, also in circles, so that it is freed at once."""
+        self.namespace.forget(self)
+        self.connection.left()
+        admission, self.admission = self.admission, None
+        if admission is not None:
+            admission.cancel()
+        waiting, self._waiting = self._waiting, None
+        self.listeners.clear()
+        self._life = self._any = ()
+        for each in (waiting or {}).values():
+            each.errback(Disconnected(reason))
