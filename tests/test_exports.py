@@ -7,7 +7,24 @@ from importlib import import_module
 import pytest
 
 PUBLIC: dict[str, set[str]] = {
-    "txsocketio": set(),
+    "txsocketio": {
+        "AckTimeout",
+        "Broadcast",
+        "BrokerUnavailable",
+        "ConnectionRefused",
+        "Disconnected",
+        "Engine",
+        "Handshake",
+        "Namespace",
+        "OptionError",
+        "Reason",
+        "ReservedEvent",
+        "Server",
+        "Session",
+        "Socket",
+        "TxSocketIOError",
+        "UnserializableData",
+    },
 }
 
 

@@ -68,7 +68,7 @@ class Connection:
     def receive(self, message: str | bytes) -> None:
         """Take a message of the client. Hot path.
 
-        Only the common case is decided here: an event, with or without an id, for which the socket in "/" has listeners.
+        Only the common case is decided here: an event, with or without an id, that the socket in "/" listens to.
         Everything else, and what is wrong with a message, is found on the long way.
         """
         if message.__class__ is not str:
