@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-import pytest_twisted
+from pytest_twisted import blockon
+from twisted.internet.defer import Deferred
 
 from tests.conftest import require
 from tests.interop import scenarios
@@ -34,17 +35,18 @@ def transport(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest_twisted.async_yield_fixture
-async def server() -> AsyncIterator[Served]:
+@pytest.fixture
+def server() -> Iterator[Served]:
     """A running server with the application that the scenarios expect."""
+    # Not an async fixture: once one of those has failed, pytest-twisted 1.14 fails every test after it.
     served = server_under_test(create_server)
-    await served.start()
+    blockon(Deferred.fromCoroutine(served.start()))
     yield served
-    await served.stop()
+    blockon(Deferred.fromCoroutine(served.stop()))
 
 
-@pytest_twisted.async_yield_fixture
-async def start(server: Served, client: str, transport: str) -> AsyncIterator[Start]:
+@pytest.fixture
+def start(server: Served, client: str, transport: str) -> Iterator[Start]:
     """Starts a scenario by its name; none outlives the test."""
     started: list[Scenario] = []
 
@@ -54,7 +56,7 @@ async def start(server: Served, client: str, transport: str) -> AsyncIterator[St
 
     yield start
     for scenario in started:
-        await scenario.kill()
+        blockon(Deferred.fromCoroutine(scenario.kill()))
 
 
 @pytest.fixture

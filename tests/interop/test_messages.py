@@ -55,7 +55,7 @@ async def test_messages_close_to_the_limit_pass(observe: Observe, transport: str
 
 @only_javascript
 async def test_message_over_the_limit_ends_only_its_sender(observe: Observe, transport: str) -> None:
-    """A client that sends too much is cut off; forty big messages one behind the other are fine, and so are other clients."""
+    """A client that sends too much is cut off, others are not; forty big messages in a row are fine."""
     facts = await observe("payload")
     assert facts["together"] == [True] * 40
     assert facts["too big"] == ("transport error" if transport == "polling" else "transport close")
@@ -64,7 +64,7 @@ async def test_message_over_the_limit_ends_only_its_sender(observe: Observe, tra
 
 @only_javascript
 async def test_volatile_events_may_get_lost_but_not_reordered(observe: Observe) -> None:
-    """Of a hundred volatile events in one go those arrive that the transport could take; the plain one behind them does."""
+    """Of a hundred volatile events those arrive that the transport could take; the plain one behind them does."""
     ticks = (await observe("volatile"))["ticks"]
     assert ticks == sorted(set(ticks))
     assert set(ticks) <= set(range(100))
