@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -294,7 +295,10 @@ def test_what_only_resembles_a_placeholder_is_data() -> None:
 
 
 def test_an_attachment_that_nothing_asks_for_is_dropped() -> None:
-    assert parts(received(Decoder(), ['51-["x"]', b"a"])) == (EVENT, "/", None, ["x"])
+    decoder, attachment = Decoder(), bytes(1000)
+    references = sys.getrefcount(attachment)
+    assert parts(received(decoder, ['51-["x"]', attachment])) == (EVENT, "/", None, ["x"])
+    assert sys.getrefcount(attachment) == references
 
 
 # Rows 75-80 of the list of hostile input: the messages, what the last one raises.
@@ -302,6 +306,7 @@ ONE = '51-["x",{"_placeholder":true,"num":0}]'
 PLAINTEXT = "got plaintext data when reconstructing a packet"
 UNEXPECTED = "got binary data when not reconstructing a packet"
 TOO_MANY = "too many attachments"
+BAD_PLACEHOLDER = "illegal attachments"
 BAD_SEQUENCES: dict[str, tuple[list[str | bytes], str]] = {
     "eleven attachments": (['511-["x"]'], TOO_MANY),
     "9999999999 attachments": (['59999999999-["x"]'], TOO_MANY),
@@ -315,18 +320,15 @@ BAD_SEQUENCES: dict[str, tuple[list[str | bytes], str]] = {
     "one attachment too many": ([ONE, b"a", b"b"], UNEXPECTED),
     "the attachments are too large together": (['52-["x"]', bytes(60), bytes(41)], "attachments are too large"),
     "one attachment is too large": (['52-["x"]', bytes(101)], "attachments are too large"),
-} | {
-    f"a placeholder for {num}": (
-        [f'51-["x",[{{"a":{{"_placeholder":true,"num":{num}}}}}]]', b"a"],
-        "illegal attachments",
-    )
-    for num in ["1", "5", "-1", '"splice"', '"0"', "0.5", "0.0", "true", "null", "[0]", "1e20"]
+    "a placeholder without a number": (['51-["x",{"_placeholder":true}]', b"a"], BAD_PLACEHOLDER),
+    "two placeholders for one attachment": (
+        ['51-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]', b"a"],
+        BAD_PLACEHOLDER,
+    ),
 }
-BAD_SEQUENCES["a placeholder without a number"] = (['51-["x",{"_placeholder":true}]', b"a"], "illegal attachments")
-BAD_SEQUENCES["two placeholders for one attachment"] = (
-    ['51-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]', b"a"],
-    "illegal attachments",
-)
+for number in ["1", "5", "-1", '"splice"', '"0"', "0.5", "0.0", "true", "null", "[0]", "1e20"]:
+    text = f'51-["x",[{{"a":{{"_placeholder":true,"num":{number}}}}}]]'
+    BAD_SEQUENCES[f"a placeholder for {number}"] = ([text, b"a"], BAD_PLACEHOLDER)
 
 
 @pytest.mark.parametrize("name", BAD_SEQUENCES)

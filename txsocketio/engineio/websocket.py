@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from txsocketio.engineio.direct import DirectWriter
 from txsocketio.errors import PacketError
 from txsocketio.protocol.engineio import MESSAGE, decode_text_frame
-from txsocketio.protocol.frame import encode_frame, whole_messages
+from txsocketio.protocol.frame import COMPRESSED, encode_frame, whole_messages
 
 if TYPE_CHECKING:
     from autobahn.websocket.compress_deflate import PerMessageDeflate
@@ -56,9 +56,6 @@ INFLATE_MARGIN = 1024
 
 #: Seconds that the client has to end the connection behind a close frame.
 CLOSE_TIMEOUT = 2.0
-
-#: RFC 7692, 6: the first reserved bit marks a compressed message.
-COMPRESSED = 0x40
 
 
 class _Silence:
