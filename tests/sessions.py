@@ -39,22 +39,27 @@ ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 class Polling:
-    """An Engine.IO session over long-polling."""
+    """An Engine.IO session over long-polling.
 
-    def __init__(self, address: Address, polls: Wire, posts: Wire) -> None:
+    Attributes:
+        answers_pings: whether reading answers the server's heartbeats on the way.
+    """
+
+    answers_pings = True
+
+    def __init__(self, address: Address, polls: Wire, posts: Wire, opened: Response) -> None:
         self.address = address
         self.polls = polls
         self.posts = posts
-        self.target = POLLING
+        self.target = POLLING + "&sid=" + json.loads(opened.body[1:])["sid"]
         self.socket_id = ""
         self._unread: list[bytes] = []
 
     @classmethod
     async def open(cls, address: Address) -> Polling:
-        polling = cls(address, await Wire.open(address), await Wire.open(address))
-        opened = await polling.poll()
-        polling.target += "&sid=" + json.loads(opened.body[1:])["sid"]
-        return polling
+        polls, posts = await Wire.open(address), await Wire.open(address)
+        polls.send(request("GET", POLLING))
+        return cls(address, polls, posts, await polls.read_response())
 
     def start_poll(self, headers: dict[str, str] | None = None) -> None:
         self.polls.send(request("GET", self.target, headers=headers))
@@ -77,7 +82,10 @@ class Polling:
             response = await self.poll()
             if response.status != 200:
                 raise ConnectionEnded(response.body)
-            self._unread = [packet for packet in response.body.split(SEPARATOR) if packet not in (b"2", b"6")]
+            packets = response.body.split(SEPARATOR)
+            self._unread = [packet for packet in packets if packet not in (b"2", b"6")]
+            if b"2" in packets and self.answers_pings:
+                await self.post(b"3")
         packet = self._unread.pop(0)
         if packet == b"1":
             raise ConnectionEnded
@@ -102,7 +110,13 @@ def encode_packet(message: str | bytes) -> bytes:
 
 
 class WebSocket:
-    """An Engine.IO session over WebSocket."""
+    """An Engine.IO session over WebSocket.
+
+    Attributes:
+        answers_pings: whether reading answers the server's heartbeats on the way.
+    """
+
+    answers_pings = True
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
@@ -149,6 +163,8 @@ class WebSocket:
             assert received.opcode == TEXT, received
             if received.payload != b"2":
                 return received.payload.decode()
+            if self.answers_pings:
+                await self.send("3")
 
     async def join(self, namespace: str = "", auth: str = "") -> str:
         return await _join(self, namespace, auth)

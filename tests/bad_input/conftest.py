@@ -24,3 +24,9 @@ def server(way: str) -> Iterator[Serving]:
     context = serving(way)
     yield blockon(Deferred.fromCoroutine(context.__aenter__()))
     blockon(Deferred.fromCoroutine(context.__aexit__(None, None, None)))
+
+
+@pytest.fixture(params=["websocket", "polling"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """What a session of packets runs over."""
+    return request.param

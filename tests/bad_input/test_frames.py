@@ -24,6 +24,7 @@ ROWS = rows(
     ("42 unmasked ping", frame(PING, masked=False), PROTOCOL_ERROR),
     ("42 fragmented ping", frame(PING, fin=False), PROTOCOL_ERROR),
     ("42 ping of 126 bytes", frame(PING, b"a" * 126), PROTOCOL_ERROR),
+    ("42 length not in its shortest form", b"\x81\xfe\x00\x01\x00\x00\x00\x003", PROTOCOL_ERROR),
     ("42 continuation of nothing", frame(CONTINUATION, EVENT), PROTOCOL_ERROR),
     ("42 text inside a fragmented message", OPENING + frame(TEXT, EVENT), PROTOCOL_ERROR),
     ("42 binary inside a fragmented message", OPENING + frame(BINARY, EVENT), PROTOCOL_ERROR),
@@ -76,7 +77,6 @@ async def test_frame_before_the_session_is_known(server: Serving, sent: bytes, c
 HARMLESS = rows(
     ("empty fragments around a message", frame(TEXT, fin=False) + frame(CONTINUATION, EVENT)),
     ("ping between fragments", frame(TEXT, EVENT[:5], fin=False) + frame(PONG) + frame(CONTINUATION, EVENT[5:])),
-    ("length not in its shortest form", b"\x81\xfe\x00\x01\x00\x00\x00\x003"),
     ("unsolicited pong", frame(PONG, b"x")),
     ("message of exactly the limit", frame(TEXT, b'42["unheard","' + b"a" * (LIMIT - 16) + b'"]')),
 )

@@ -6,6 +6,8 @@
     2/chat,12["hello"]                                   an event for "/chat" that wants acknowledgement 12
     51-["file",{"_placeholder":true,"num":0}] + binary   an event with one attachment
 
+Nothing is tolerated that no client sends, even where the reference does: an event without a payload, an id or a number
+of attachments in other than decimal digits ("1e1"), white space in front of the payload.
 Source: Socket.IO protocol v5, "Packet encoding"; https://github.com/socketio/socket.io-protocol
 """
 
@@ -25,11 +27,17 @@ RESERVED_EVENTS = frozenset(
     ("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener")
 )
 
-# What stands before the payload of an event or acknowledgement. Digits are the decimal ones only, where the reference
-# takes whatever JavaScript reads as a number ("1e1"). An id has at most 15 of them, which every client can count
-# exactly; a 16th counts as payload, and is no JSON.
-_HEADER = re.compile(r"([2356])(?:(?<=[56])([0-9]{1,15})-)?(?:(/[^,]*),?)?([0-9]{0,15})")
-_NAMESPACE = re.compile(r"([014])(?:(/[^,]*),?)?")
+#: What one packet may bring along: their number as in the reference, and their bytes together.
+MAX_ATTACHMENTS = 10
+MAX_ATTACHMENTS_SIZE = 10_000_000
+
+_DIGITS = (b"0", b"1", b"2", b"3", b"4", b"5", b"6")
+
+# The namespace reaches to the comma; a query in it is part of its name. An id has at most 15 digits, which every
+# client counts exactly. All parts in one match: 0.40 us; by `find`, slices and `isdigit` 0.47 without the namespace.
+_WITH_ARGUMENTS = re.compile(r"(?:[23]|[56]([1-9][0-9]{0,14})-)(?:(/[^,]*),)?([0-9]{0,15})(\[.*)", re.DOTALL)
+_WITHOUT_ARGUMENTS = re.compile(r"[014](?:(/[^,]*),?)?(.*)", re.DOTALL)
+_ATTACHMENTS = re.compile(r"[56][1-9][0-9]{0,14}-")
 
 
 class Packet:
@@ -38,9 +46,10 @@ class Packet:
     Attributes:
         type: one of the seven constants of this module.
         namespace: begins with "/".
-        data: of EVENT and ACK a list, of CONNECT a dict or None, of CONNECT_ERROR a dict or text, of DISCONNECT None.
-        id: the acknowledgement asked for (EVENT) or given (ACK).
-        attachments: how many binary messages must follow before the packet is complete.
+        data: of events and acknowledgements a list, of CONNECT a dict or None, of CONNECT_ERROR a dict or a text, of
+            DISCONNECT None.
+        id: of the acknowledgement that an event asks for, or that this is.
+        attachments: how many binary messages are still to come.
     """
 
     __slots__ = ("attachments", "data", "id", "namespace", "type")
@@ -54,84 +63,100 @@ class Packet:
 
 
 def decode(text: str) -> Packet:
-    """The packet that the text stands for, or begins when attachments follow. Hot path.
+    """The packet that the text is, or with which it begins when attachments follow. Hot path.
 
     Raises:
         PacketError: the protocol does not allow it.
     """
-    if text.startswith("2["):
-        return Packet(EVENT, "/", _checked_event(loads(text[1:])), None, 0)
-    header = _HEADER.match(text)
-    if header is None:
+    if text[:2] == "2[":  # 1.28 us, of which orjson takes 0.53; through the expression 1.68 (CPython 3.11)
+        return Packet(EVENT, "/", _decode_event(text[1:]), None, 0)
+    match = _WITH_ARGUMENTS.match(text)
+    if match is None:
         return _decode_without_arguments(text)
-    kind, count, namespace, id = header.groups()
-    data = loads(text[header.end() :])
-    type = int(kind)
-    if type in (EVENT, BINARY_EVENT):
-        _checked_event(data)
-    elif data.__class__ is not list:
-        raise PacketError("invalid payload")
-    attachments = int(count) if count else 0
-    if type >= BINARY_EVENT and attachments == 0:
-        raise PacketError("Illegal attachments")
-    return Packet(type, namespace or "/", data, int(id) if id else None, attachments)
+    count, namespace, id, payload = match.groups()
+    type, decode_payload = _PAYLOADS[text[0]]
+    return Packet(type, namespace or "/", decode_payload(payload), int(id) if id else None, int(count) if count else 0)
 
 
-def _checked_event(data: Json) -> list[Json]:
-    if data.__class__ is list and data:
-        name = data[0]
-        if name.__class__ is str:
-            if name not in RESERVED_EVENTS:
-                return data
-        elif name.__class__ is int or name.__class__ is float:
+def _decode_event(payload: str) -> list[Json]:
+    data: list[Json] = loads(payload)  # a list, because the payload begins with "["
+    name = data[0] if data else None
+    if type(name) is str:
+        if name not in RESERVED_EVENTS:
             return data
+    elif type(name) is int or type(name) is float:
+        return data
     raise PacketError("invalid payload")
 
 
+_PAYLOADS = {
+    "2": (EVENT, _decode_event),
+    "3": (ACK, loads),
+    "5": (BINARY_EVENT, _decode_event),
+    "6": (BINARY_ACK, loads),
+}
+
+
 def _decode_without_arguments(text: str) -> Packet:
-    header = _NAMESPACE.match(text)
-    if header is None:
-        raise PacketError(f"unknown packet type {text[:1]}")
-    kind, namespace = header.groups()
-    type = int(kind)
-    payload = text[header.end() :]
+    match = _WITHOUT_ARGUMENTS.match(text)
+    if match is None:
+        raise PacketError(_what_is_wrong(text))
+    namespace, payload = match.groups()
     data = loads(payload) if payload else None
-    if type == CONNECT:
-        valid = data.__class__ is dict or not payload
-    elif type == DISCONNECT:
+    kind = int(text[0])
+    if kind == CONNECT:
+        valid = not payload or type(data) is dict
+    elif kind == DISCONNECT:
         valid = not payload
     else:
-        valid = data.__class__ is dict or data.__class__ is str
+        valid = type(data) is dict or type(data) is str
     if not valid:
         raise PacketError("invalid payload")
-    return Packet(type, namespace or "/", data, None, 0)
+    return Packet(kind, namespace or "/", data, None, 0)
+
+
+def _what_is_wrong(text: str) -> str:
+    """Said with the words of the reference."""
+    kind = text[:1]
+    if kind not in _PAYLOADS:
+        return f"unknown packet type {kind}"
+    if kind in "56" and not _ATTACHMENTS.match(text):
+        return "Illegal attachments"
+    return "invalid payload"
 
 
 class Decoder:
-    """Makes packets of the messages of one connection.
+    """Makes packets out of the messages of one connection.
 
     Args:
-        max_attachments: how many binary messages a packet may announce.
+        max_attachments: how many binary messages may follow one text.
         max_attachments_size: how many bytes they may have together.
 
     Attributes:
-        incomplete: the packet that has begun and whose attachments are still to come; its data is not to be looked at.
+        incomplete: the packet whose attachments are still to come.
     """
 
-    __slots__ = ("_attachments", "_room", "incomplete", "max_attachments", "max_attachments_size")
+    __slots__ = ("_attachments", "_max_attachments", "_max_attachments_size", "_room", "incomplete")
 
-    def __init__(self, max_attachments: int = 10, max_attachments_size: int = 10_000_000) -> None:
-        self.max_attachments = max_attachments
-        self.max_attachments_size = max_attachments_size
-        self.incomplete: Packet | None = None
+    def __init__(
+        self, max_attachments: int = MAX_ATTACHMENTS, max_attachments_size: int = MAX_ATTACHMENTS_SIZE
+    ) -> None:
+        self._max_attachments = max_attachments
+        self._max_attachments_size = max_attachments_size
         self._attachments: list[bytes | None] = []
         self._room = 0
+        self.incomplete: Packet | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a packet has begun and is not complete."""
+        return self.incomplete is not None
 
     def add(self, message: str | bytes) -> Packet | None:
         """The packet that the message completes, if it does. Hot path.
 
         Raises:
-            PacketError: the protocol, or a limit, does not allow the message; the connection should be closed.
+            PacketError: the protocol or a limit does not allow the message; the connection has to be closed.
         """
         if self.incomplete is None and isinstance(message, str):
             packet = decode(message)
@@ -142,11 +167,11 @@ class Decoder:
         return self._add_attachment(message)
 
     def _begin(self, packet: Packet) -> None:
-        if packet.attachments > self.max_attachments:
+        if packet.attachments > self._max_attachments:
             raise PacketError("too many attachments")
         self.incomplete = packet
         self._attachments = []
-        self._room = self.max_attachments_size
+        self._room = self._max_attachments_size
 
     def _add_attachment(self, message: str | bytes) -> Packet | None:
         packet = self.incomplete
@@ -156,73 +181,70 @@ class Decoder:
             raise PacketError("got plaintext data when reconstructing a packet")
         self._room -= len(message)
         if self._room < 0:
-            raise PacketError("attachments are too big")
+            raise PacketError("attachments are too large")
         self._attachments.append(message)
         packet.attachments -= 1
         if packet.attachments:
             return None
         self.incomplete = None
-        _fill_in(packet.data, self._attachments)
         packet.type = EVENT if packet.type == BINARY_EVENT else ACK
+        _put_in_place(self._attachments, packet.data)
         return packet
 
 
-def _fill_in(data: list[Json], attachments: list[bytes | None]) -> None:
-    """Put the attachments where their placeholders are."""
+def _put_in_place(attachments: list[bytes | None], data: list[Json]) -> None:
     containers: list[Json] = [data]
-    for container in containers:
-        for key, value in enumerate(container) if container.__class__ is list else container.items():
-            if value.__class__ is dict and value.get("_placeholder") is True:
+    for container in containers:  # grows meanwhile
+        for key, value in enumerate(container) if type(container) is list else container.items():
+            kind = type(value)
+            if kind is dict and value.get("_placeholder") is True:
                 container[key] = _take(attachments, value.get("num"))
-            elif value.__class__ is list or value.__class__ is dict:
+            elif kind is dict or kind is list:
                 containers.append(value)
 
 
 def _take(attachments: list[bytes | None], number: Json) -> bytes:
-    # Each of them once: a thousand placeholders for one attachment would be a thousand copies in an echo.
+    """An attachment that is not taken yet: clients number each, and a thousand copies of one must not be echoed."""
     attachment = None
-    if number.__class__ is int and 0 <= number < len(attachments):
-        attachment = attachments[number]
-        attachments[number] = None
+    if type(number) is int and 0 <= number < len(attachments):
+        attachment, attachments[number] = attachments[number], None
     if attachment is None:
         raise PacketError("illegal attachments")
     return attachment
 
 
 def encode(type: int, namespace: str, id: int | None, data: Json) -> tuple[bytes, Sequence[bytes]]:
-    """The text and the attachments of a packet; EVENT and ACK become their binary kinds by themselves. Hot path.
+    """The text of a packet, and its attachments; with any, EVENT and ACK become BINARY_EVENT and BINARY_ACK. Hot path.
 
     Raises:
         UnserializableData: something in `data` has no form on the wire.
     """
-    head = b"" if namespace == "/" else namespace.encode() + b","
-    if id is not None:
-        head += b"%d" % id
-    if type in (EVENT, ACK):
+    attachments: Sequence[bytes] = ()
+    if type == EVENT or type == ACK:  # noqa: SIM109 (a tuple of globals would be built each time)
         payload, attachments = dumps_with_attachments(data)
-        if attachments:
-            return b"%d%d-%b%b" % (type + 3, len(attachments), head, payload), attachments
     else:
         payload = b"" if data is None else dumps(data)
-    return b"%d%b%b" % (type, head, payload), ()
+    head = b"%d%d-" % (type + 3, len(attachments)) if attachments else _DIGITS[type]
+    if namespace != "/":
+        head += namespace.encode() + b","
+    if id is not None:
+        head += b"%d" % id
+    return head + payload, attachments
 
 
 class DefaultParser:
-    """The encoding that every client speaks unless told otherwise.
+    """The encoding that every client speaks unless told otherwise; the arguments are those of `Decoder`."""
 
-    Args:
-        max_attachments: how many binary messages a packet may announce.
-        max_attachments_size: how many bytes they may have together.
-    """
-
-    __slots__ = ("max_attachments", "max_attachments_size")
+    __slots__ = ("_max_attachments", "_max_attachments_size")
 
     encode = staticmethod(encode)
 
-    def __init__(self, max_attachments: int = 10, max_attachments_size: int = 10_000_000) -> None:
-        self.max_attachments = max_attachments
-        self.max_attachments_size = max_attachments_size
+    def __init__(
+        self, max_attachments: int = MAX_ATTACHMENTS, max_attachments_size: int = MAX_ATTACHMENTS_SIZE
+    ) -> None:
+        self._max_attachments = max_attachments
+        self._max_attachments_size = max_attachments_size
 
     def decoder(self) -> Decoder:
-        """What decodes one connection."""
-        return Decoder(self.max_attachments, self.max_attachments_size)
+        """A decoder for one connection."""
+        return Decoder(self._max_attachments, self._max_attachments_size)

@@ -1,0 +1,104 @@
+"""Servers for the real clients: ours in the process of the test, or any that a command starts.
+
+The expectations of these tests were proven right on the Node server first. To do that again with an application of the
+same contract as `application.py`, name the command that serves it; it gets the port as its last argument:
+
+    INTEROP_SERVER="node application.js" pytest tests/interop
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort, IProcessTransport
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource
+
+from txsocketio import Server
+
+LOOPBACK = "127.0.0.1"
+
+
+class Served(Protocol):
+    """A server under test, at a port that stays the same when it is started again."""
+
+    port: int
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class InProcess:
+    """Our server on the reactor of the test."""
+
+    def __init__(self, application: Callable[[], Server], root: IResource | None = None) -> None:
+        self.port = 0
+        self._application = application
+        self._root = root
+
+    async def start(self) -> None:
+        self.io = self._application()
+        self._listening: IListeningPort = reactor.listenTCP(self.port, self.io.site(self._root), interface=LOOPBACK)
+        self.port = self._listening.getHost().port
+
+    async def stop(self) -> None:
+        await self.io.close()
+        await self._listening.stopListening()
+
+
+class Command(ProcessProtocol):
+    """A server that a command starts on the port that is its last argument; it names the port once it listens."""
+
+    transport: IProcessTransport
+
+    def __init__(self, command: list[str]) -> None:
+        self.port = free_port()
+        self.output = b""
+        self._command = [*command, str(self.port)]
+        self._started: Deferred[None] = Deferred()
+        self._ended: Deferred[None] = Deferred()
+
+    async def start(self) -> None:
+        self.output = b""
+        self._started, self._ended = Deferred(), Deferred()
+        reactor.spawnProcess(self, self._command[0], self._command, env=None)
+        await self._started
+
+    async def stop(self) -> None:
+        """SIGTERM: the server may say goodbye."""
+        self.transport.signalProcess("TERM")
+        await self._ended
+
+    # Called by Twisted.
+
+    def outReceived(self, data: bytes) -> None:
+        self.output += data
+        if not self._started.called and str(self.port).encode() in self.output:
+            self._started.callback(None)
+
+    errReceived = outReceived
+
+    def processEnded(self, reason: Failure) -> None:
+        if not self._started.called:
+            self._started.errback(AssertionError(f"did not start\n{self.output.decode()}"))
+        self._ended.callback(None)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return probe.getsockname()[1]
+
+
+def server_under_test(application: Callable[[], Server], root: IResource | None = None) -> Served:
+    if command := os.environ.get("INTEROP_SERVER"):
+        return Command(shlex.split(command))
+    return InProcess(application, root)
