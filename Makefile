@@ -34,7 +34,7 @@ pytest: $(VENV)/test
 docs: $(VENV)/docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/bench
+bench: $(VENV)/run
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean:
@@ -53,8 +53,4 @@ $(VENV)/run: setup.py $(BIN)/python
 
 $(VENV)/test $(VENV)/docs: $(VENV)/%: setup.py $(BIN)/python
 	$(BIN)/pip install --quiet --editable ".[$*]"
-	@touch $@
-
-$(VENV)/bench: setup.py benchmarks/requirements.txt $(BIN)/python
-	$(BIN)/pip install --quiet --editable . --requirement benchmarks/requirements.txt
 	@touch $@
