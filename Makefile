@@ -38,7 +38,7 @@ bench: $(VENV)/run
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) .cache .tox build docs/_build *.egg-info
+	rm -rf $(VENV) .cache .tox build docs/_build *.egg-info benchmarks/.cache benchmarks/node_modules
 
 # One virtual environment; an empty file in it stands for each set of packages that is installed. Debian packs what
 # makes one, ensurepip, apart.
