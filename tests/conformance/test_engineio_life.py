@@ -50,7 +50,7 @@ async def test_websocket_lives_while_it_answers_pings(server: Serving) -> None:
 async def test_websocket_ends_without_pongs(server: Serving) -> None:
     """A connection whose ping is not answered is closed."""
     session = await server.websocket()
-    assert await session.read_frame() == PING
+    session.answers_pings = False
     await ending(session)
 
 
@@ -67,6 +67,7 @@ async def test_client_closes_a_polling_session(server: Serving) -> None:
 async def test_silent_client_of_a_close_packet_is_cut_off(server: Serving) -> None:
     """A close packet over WebSocket: the connection ends, at the latest with its heartbeat."""
     session = await server.websocket()
+    session.answers_pings = False
     await session.send("1")
     await ending(session)
 
