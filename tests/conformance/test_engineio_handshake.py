@@ -2,13 +2,13 @@
 
 Cases of the public suite of Engine.IO 4 (the one of Socket.IO 5 repeats them):
 
-    handshake, long-polling   successfully opens a session              test_polling_handshake_describes_the_session
-                              fails with an invalid 'EIO'               test_unsupported_protocol_is_refused
-                              fails with an invalid 'transport'         test_unknown_transport_is_refused
-                              fails with an invalid request method      test_session_opens_by_get_only
-    handshake, WebSocket      successfully opens a session              test_websocket_handshake_describes_the_session
-                              fails with an invalid 'EIO'               test_unsupported_protocol_is_refused_over_websocket
-                              fails with an invalid 'transport'         test_unknown_transport_is_refused_over_websocket
+    handshake, long-polling   successfully opens a session          test_polling_handshake_describes_the_session
+                              fails with an invalid 'EIO'           test_unsupported_protocol_is_refused
+                              fails with an invalid 'transport'     test_unknown_transport_is_refused
+                              fails with an invalid request method  test_session_opens_by_get_only
+    handshake, WebSocket      successfully opens a session          test_websocket_handshake_describes_the_session
+                              fails with an invalid 'EIO'           test_unsupported_protocol_is_refused_over_websocket
+                              fails with an invalid 'transport'     test_unknown_transport_is_refused_over_websocket
 """
 
 from __future__ import annotations
