@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 
 from twisted.internet import reactor
@@ -27,8 +26,8 @@ PATIENCE = 0.5
 def create_server(**options: Json) -> Server:
     io = Server(**options)
     farewells = Farewells()
-    for namespace in (io.of("/"), io.of("/private"), io.of("/news"), io.of(re.compile(r"/room-\d+"))):
-        serve(namespace, farewells)
+    for name in ("/", "/private", "/news", "/room"):
+        serve(io.of(name), farewells)
     io.of("/private").use(authenticate)
     return io
 

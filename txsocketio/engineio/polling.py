@@ -133,11 +133,19 @@ class Polling:
         self._answer(packets, compress=any(outgoing.compress for outgoing in outbox))
 
     def finish(self, outbox: list[Outgoing]) -> None:
-        """Answer the poll with all that waits, and with the end of the session."""
-        self._answer([packet for outgoing in outbox for packet in outgoing.packets()] + [CLOSE_PACKET])
+        """Answer the poll with all that waits; the next one, or this one if nothing waits, with the end of the session.
+
+        Together in one answer the official client would see the end first: it handles messages a tick later. Of a
+        DISCONNECT it would then learn nothing, and come back.
+        """
+        if outbox:
+            return self.send_all(outbox)
+        self._answer([CLOSE_PACKET])
         self.session.closed()
 
     def closed_by_client(self) -> None:
+        """The client wants no more; its poll is answered with nothing, as it has closed already."""
+        self.send_noop()
         self.session.ended("transport close")
 
     def discard(self, abort: bool = False) -> None:
