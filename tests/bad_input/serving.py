@@ -128,7 +128,8 @@ async def serving(way: str, **options: Json) -> AsyncIterator[Serving]:
             await server.check_bystander()
             await server.leave()
             await until(lambda: io.engine.clients_count == 1, "the bystander is the only session")
-        await until(lambda: io.engine.clients_count == 0, "nobody is left")
+        await until(lambda: not (io.engine.sessions or io.engine.websockets or io.root.sockets), "nobody is left")
+        assert len(io.engine.deadlines) == 0
     finally:
         await io.close()
         await port.stopListening()

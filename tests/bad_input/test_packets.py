@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bad_input.serving import Serving, check_echo, ending
+from tests.bad_input.serving import WAYS, Serving, check_echo, ending
 from tests.bad_input.table import rows
 
 Message = str | bytes
 Messages = list[Message]
 
 PLACEHOLDER = '{"_placeholder":true,"num":%s}'
+
+
+@pytest.fixture
+def way() -> str:
+    """One way of HTTP: whatever brings a packet, it is the same packet."""
+    return WAYS[0]
 
 
 def event_with(num: str) -> str:
@@ -182,6 +188,7 @@ HARMLESS = rows(
     ("70 name of a method", ['42["emit","x"]', '42["join","x"]', '42["_handlers"]'], []),
     ("70 private name with a listener", ['42["_private"]'], ['42["seen","_private"]']),
     ("70 constructor", ['42["constructor"]'], ['42["seen","constructor"]']),
+    ("70 number as a name", ["42[1]"], ['42["seen","1"]']),
     ("71 unknown id", ['4399["x"]'], []),
     ("71 acknowledgement without an id", ['43["x"]'], []),
     ("73 id of 15 digits", ['42123456789012345["echo",1]'], ["43123456789012345[1]"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bad_input.serving import Serving, check_echo
+from tests.bad_input.serving import Serving, check_echo, serving
 from tests.bad_input.table import BAD_REQUEST, EMPTY_400, OK, UNKNOWN_SID, read_answer
 from tests.sessions import Polling
 from tests.wire import Wire, chunked, request
@@ -114,6 +114,20 @@ async def test_chunked_body_above_the_limit(server: Serving) -> None:
     response = await server.ask(request("POST", polling.target, body, {"Transfer-Encoding": "chunked"}))
     assert read_answer(response) == TOO_LARGE
     await check_echo(polling)
+
+
+async def test_small_body_above_a_small_limit(way: str) -> None:
+    """17: refused once, and not read, also when all of it has come with the head that announces it."""
+    async with serving(way, max_http_buffer_size=100) as server:
+        polling = await server.polling()
+        await polling.join()
+        for headers in ({}, {"X": "a\r\n folded"}):
+            response = await server.ask(request("POST", polling.target, b"4" * 101, headers))
+            assert read_answer(response) == TOO_LARGE
+        body = chunked([b"4" * 60] * 2)
+        response = await server.ask(request("POST", polling.target, body, {"Transfer-Encoding": "chunked"}))
+        assert read_answer(response) == TOO_LARGE
+        await check_echo(polling)
 
 
 async def test_endless_chunks_are_refused_before_they_end(server: Serving, way: str) -> None:

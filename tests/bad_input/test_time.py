@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred
 
 from tests.bad_input.serving import check_echo, ending, serving
 from tests.bad_input.table import rows
+from tests.conftest import LoggedErrors
 from tests.sessions import POLLING
 from tests.wire import request
 
@@ -84,7 +85,7 @@ async def test_client_that_talks_but_sends_no_pong_is_closed() -> None:
         websocket = await server.websocket()
         socket_id = await websocket.join()
         while socket_id not in server.reasons:
-            await websocket.send("3x", "6")
+            await websocket.send("6", '42["unheard"]')
             await server.check_bystander()
         assert await server.reason_of(socket_id) == "ping timeout"
 
@@ -116,10 +117,11 @@ async def test_attachments_that_never_come(transport: str) -> None:
         assert await server.reason_of(socket_id) == "forced close"
 
 
-async def test_middleware_that_never_answers(transport: str) -> None:
-    """91: within middleware_timeout."""
+async def test_middleware_that_never_answers(transport: str, logged_errors: LoggedErrors) -> None:
+    """91: the client is refused after middleware_timeout, and the log says whose fault that is."""
     async with serving("light", middleware_timeout=SOON) as server:
         server.io.use(lambda socket: Deferred())
         session = await server.session(transport)
         await session.send("40")
         assert str(await session.read()).startswith('44{"message":')
+        assert len(logged_errors.take(TimeoutError)) == 1

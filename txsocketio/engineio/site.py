@@ -119,6 +119,11 @@ class LimitedRequest(Request):
         if not self._refused:
             super().handleContentChunk(data)
 
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        # The end of a body may stand right behind what was too much of it.
+        if not self._refused:
+            super().requestReceived(command, path, version)
+
     def _count(self, size: int, announced: bool) -> None:
         channel: Any = self.channel
         site: EngineSite = channel.site
