@@ -87,13 +87,19 @@ def test_a_file_configures_everything(tmp_path: Path) -> None:
 
 
 def test_it_serves_the_client(tmp_path: Path) -> None:
-    """The page loads the client from the server when there is one."""
+    """The page loads the client from the server when there is one; pages of other sites that are allowed can, too."""
     (tmp_path / "socket.io.min.js").write_text("/* the client */")
-    with twistd("socketio", LOOPBACK, "--client-path=.", cwd=tmp_path) as program:
-        url = program.wait_for(LISTENING)[0]
+    allowed = "https://example.com"
+    with twistd("socketio", LOOPBACK, "--client-path=.", f"--cors-allowed-origins={allowed}", cwd=tmp_path) as program:
+        url = program.wait_for(LISTENING)[1]
         assert '<script src="/socket.io/socket.io.min.js"></script>' in fetch(url)[1]
-        assert fetch(f"{url}socket.io/socket.io.min.js") == (200, "/* the client */")
         assert fetch(f"{url}socket.io/socket.io.js")[0] == 400
+        for headers in ({}, {"TE": "trailers", "Connection": "TE"}):  # the second goes through twisted.web
+            first = requests.get(f"{url}socket.io/socket.io.min.js", headers={"Origin": allowed, **headers}, timeout=5)
+            assert (first.text, first.headers["Access-Control-Allow-Origin"]) == ("/* the client */", allowed)
+            headers["If-None-Match"] = first.headers["ETag"]
+            again = requests.get(f"{url}socket.io/socket.io.min.js", headers=headers, timeout=5)
+            assert (again.status_code, "Content-Length" in again.headers) == (304, False)
 
 
 def test_it_serves_tls(tmp_path: Path) -> None:
