@@ -64,7 +64,7 @@ class WebExchange(Exchange):
         headers.removeHeader(b"Content-Type")
         for name, value in fields:
             headers.addRawHeader(name, value)
-        if status != 204:
+        if status not in (204, 304):  # RFC 9110, 8.6
             headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
         if close and hasattr(web.channel, "persistent"):
             headers.setRawHeaders(b"Connection", [b"close"])

@@ -151,7 +151,7 @@ class LightExchange(Exchange):
         channel = self._channel
         head = [b"HTTP/1.1 %d %b\r\nDate: %b\r\n" % (status, RESPONSES[status], channel.site.date)]
         head += [b"%b: %b\r\n" % field for field in fields]
-        if status != 204:
+        if status not in (204, 304):  # RFC 9110, 8.6
             head.append(b"Content-Length: %d\r\n" % len(body))
         head.append(b"Connection: close\r\n\r\n" if close else b"\r\n")
         head.append(body)
