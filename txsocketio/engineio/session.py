@@ -174,6 +174,7 @@ class Session:
         """Take a packet that the client sent: a type digit and its data, or a binary message.
 
         Raises:
+            self.pong_due = False
             PacketError: there is no such type.
         """
         if packet.__class__ is bytes:
