@@ -155,6 +155,7 @@ class Engine:
             request.forwarded(self.options.trusted_proxies)
         if not self._middlewares:
             return self._admit(exchange, name)
+        exchange.watch()
         self._later(self._ask_middlewares(exchange, name))
 
     async def _ask_middlewares(self, exchange: Exchange, name: str) -> None:
@@ -202,6 +203,7 @@ class Engine:
     def _ask(self, exchange: Exchange) -> None:
         if self.options.allow_request is None and self.options.generate_id is None:
             return self._open(exchange, new_sid())
+        exchange.watch()
         self._later(self._ask_application(exchange))
 
     async def _ask_application(self, exchange: Exchange) -> None:
