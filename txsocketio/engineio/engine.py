@@ -293,10 +293,13 @@ class Engine:
 
     def _upgrade(self, exchange: Exchange, session: Session) -> None:
         polling = session.transport_in_use
-        assert isinstance(polling, Polling)  # or it could not be upgraded
         key = self._websocket_key(exchange)
         websocket, rest = self._switch(exchange, session, key, [])
-        websocket.session = Upgrade(session, polling, websocket)
+        websocket.session = upgrade = Upgrade(session, websocket)
+        if not isinstance(polling, Polling):
+            # The suite of the protocol wants the second WebSocket of a session opened, and closed at once.
+            return websocket.discard()
+        upgrade.begin(polling)
         websocket.flush()
         if rest:
             websocket.dataReceived(rest)
