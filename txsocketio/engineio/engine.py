@@ -133,6 +133,9 @@ class Engine:
             Fires when the connections are gone, at most two seconds later.
         """
         for session in list(self.sessions.values()):
+            if isinstance(session.transport_in_use, Polling):
+                # A close packet would tell python-socketio's client not to come back.
+                session.transport_in_use.send_noop()
             session.close(discard=True)
         if not self.websockets:
             return succeed(None)
