@@ -40,24 +40,34 @@ async def test_upgrade_while_upgrading_is_refused(server: Serving) -> None:
     await check_echo(probe)
 
 
-async def test_upgrade_after_the_upgrade_is_refused(server: Serving) -> None:
-    """48: before any 101; the session lives."""
+async def test_upgrade_after_the_upgrade_is_closed(server: Serving) -> None:
+    """48: opened and closed at once, as the protocol's own suite wants it; the session lives."""
     polling = await server.polling()
     await polling.join()
     websocket = await upgraded(server, polling)
-    response = await server.ask(request("GET", websocket_target(polling), headers=UPGRADE_HEADERS))
-    assert (response.status, response.body) == (400, b"Bad request")
+    second = await server.websocket(websocket_target(polling))
+    await second.send("2probe", "5")
+    assert (await ending(second)).code == 1005
     await check_echo(websocket)
 
 
-async def test_upgrade_of_a_websocket_session_is_refused(server: Serving) -> None:
+async def test_upgrade_of_a_websocket_session_is_closed(server: Serving) -> None:
     """48: a session that began as a WebSocket has nowhere to move."""
     websocket = await server.websocket()
     await websocket.join()
-    target = f"/socket.io/?EIO=4&transport=websocket&sid={websocket.sid}"
-    response = await server.ask(request("GET", target, headers=UPGRADE_HEADERS))
-    assert (response.status, response.body) == (400, b"Bad request")
+    second = await server.websocket(f"/socket.io/?EIO=4&transport=websocket&sid={websocket.sid}")
+    assert (await ending(second)).code == 1005
     await check_echo(websocket)
+
+
+async def test_upgrade_packet_behind_a_failed_probe_is_ignored(server: Serving) -> None:
+    """50: once the probe is closed nothing on its WebSocket moves the session."""
+    polling = await server.polling()
+    await polling.join()
+    probe = await server.websocket(websocket_target(polling))
+    await probe.send("4x", "5")
+    assert (await ending(probe)).code == 1005
+    await check_echo(polling)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -133,6 +133,9 @@ class Engine:
             Fires when the connections are gone, at most two seconds later.
         """
         for session in list(self.sessions.values()):
+            if isinstance(session.transport_in_use, Polling):
+                # A close packet would tell python-socketio's client not to come back.
+                session.transport_in_use.send_noop()
             session.close(discard=True)
         if not self.websockets:
             return succeed(None)
@@ -295,10 +298,13 @@ class Engine:
 
     def _upgrade(self, exchange: Exchange, session: Session) -> None:
         polling = session.transport_in_use
-        assert isinstance(polling, Polling)  # or it could not be upgraded
         key = self._websocket_key(exchange)
         websocket, rest = self._switch(exchange, session, key, [])
-        websocket.session = Upgrade(session, polling, websocket)
+        websocket.session = upgrade = Upgrade(session, websocket)
+        if not isinstance(polling, Polling):
+            # The suite of the protocol wants the second WebSocket of a session opened, and closed at once.
+            return websocket.discard()
+        upgrade.begin(polling)
         websocket.flush()
         if rest:
             websocket.dataReceived(rest)
