@@ -334,6 +334,7 @@ def websocket_classes(options: EngineOptions) -> dict[type, type[WebSocket]]:
         maxFramePayloadSize=options.max_http_buffer_size,
         utf8validateIncoming=False,
         failByDrop=False,
+        echoCloseCodeReason=True,
         allowNullOrigin=True,
         openHandshakeTimeout=0,
         closeHandshakeTimeout=0,
