@@ -8,7 +8,9 @@ FakeExchange    a request whose answer is kept
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from twisted.internet.interfaces import IProtocol
 from twisted.internet.task import Clock
 
 from txsocketio.engineio.engine import Engine
@@ -21,6 +23,9 @@ from txsocketio.types import Json
 
 POLLING = "EIO=4&transport=polling"
 WEBSOCKET = "EIO=4&transport=websocket"
+
+if TYPE_CHECKING:
+    from tests.engineio.line import Line
 
 #: Seconds, far apart, so that a test sees which of them it was; a deadline is late by at most COARSE.
 INTERVAL, TIMEOUT, UPGRADING, CLOSING_TIME, COARSE = 25.0, 20.0, 10.0, 30.0, 1.0
@@ -101,12 +106,19 @@ class Answer:
 
 
 class FakeExchange(Exchange):
-    """A request whose answer is kept; there is no connection that could be handed over."""
+    """A request whose answer is kept.
 
-    def __init__(self, request: HTTPRequest, body: bytes = b"") -> None:
+    Args:
+        line: the connection that it came over, for a handshake of WebSocket.
+        rest: what has come behind the request.
+    """
+
+    def __init__(self, request: HTTPRequest, body: bytes = b"", line: Line | None = None, rest: bytes = b"") -> None:
         super().__init__(request, body)
         self.answer: Answer | None = None
         self.dropped = False
+        self._line = line
+        self._rest = rest
 
     def respond(self, status: int, fields: Fields, body: bytes = b"", close: bool = False) -> None:
         if not self.answered:
@@ -118,14 +130,22 @@ class FakeExchange(Exchange):
         self.answered = self.dropped = True
 
     @property
-    def transport(self) -> None:
-        return None
+    def transport(self) -> Line | None:  # type: ignore[override]
+        return self._line
 
-    @property
-    def body_text(self) -> str:
-        """The body of the answer; "" when there is none yet."""
-        return self.answer.body.decode() if self.answer is not None else ""
+    def hand_over(self, protocol: IProtocol) -> bytes:
+        assert self._line is not None
+        self.answered = True
+        self._line.protocol = protocol
+        return self._rest
 
     @property
     def status(self) -> int | None:
+        """The status of the answer, None while there is none."""
         return self.answer.status if self.answer is not None else None
+
+    @property
+    def text(self) -> str:
+        """The body of the answer."""
+        assert self.answer is not None
+        return self.answer.body.decode()

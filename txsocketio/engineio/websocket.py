@@ -249,6 +249,9 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
     def _pass_on(self, data: bytes) -> None:
         """Give bytes to Autobahn."""
         self._dataReceived(data)
+        if self.failedByMe:
+            # RFC 6455, 7.1.7: nothing has to be processed any more, and what cannot be inflated would be kept.
+            self.data = b""
         self._partial = self.data != b"" or self.current_frame is not None or self.inside_message or self.state != OPEN
 
     # --- called by Autobahn ---
@@ -334,6 +337,7 @@ def websocket_classes(options: EngineOptions) -> dict[type, type[WebSocket]]:
         maxFramePayloadSize=options.max_http_buffer_size,
         utf8validateIncoming=False,
         failByDrop=False,
+        echoCloseCodeReason=True,
         allowNullOrigin=True,
         openHandshakeTimeout=0,
         closeHandshakeTimeout=0,
