@@ -20,7 +20,7 @@ def only_where_we_own_the_site(way: str) -> None:
 
 async def pending_poll(polling: Polling) -> None:
     """Send a poll, and make sure by an answered POST that the server has seen it."""
-    polling.start_poll()
+    await polling.start_poll()
     assert read_answer(await polling.post(b"3")) == OK
 
 

@@ -40,7 +40,7 @@ def new_request(method: str = "GET", query: str = POLLING, **fields: str) -> HTT
     """The head of a request; a field is given as `user_agent="..."`."""
     parsed = {name.replace("_", "-").encode(): value.encode("latin-1") for name, value in fields.items()}
     lines = b"\r\n".join(b"%b: %b" % pair for pair in parsed.items())
-    return HTTPRequest(method, f"/engine.io/?{query}", lines, parsed, "192.0.2.1", False)
+    return HTTPRequest(method, f"/engine.io/?{query}", parsed, ("192.0.2.1", False), lines)
 
 
 class Log(list[str]):

@@ -133,6 +133,9 @@ class Engine:
             Fires when the connections are gone, at most two seconds later.
         """
         for session in list(self.sessions.values()):
+            if isinstance(session.transport_in_use, Polling):
+                # A close packet would tell python-socketio's client not to come back.
+                session.transport_in_use.send_noop()
             session.close(discard=True)
         if not self.websockets:
             return succeed(None)
@@ -155,6 +158,7 @@ class Engine:
             request.forwarded(self.options.trusted_proxies)
         if not self._middlewares:
             return self._admit(exchange, name)
+        exchange.watch()
         self._later(self._ask_middlewares(exchange, name))
 
     async def _ask_middlewares(self, exchange: Exchange, name: str) -> None:
@@ -202,6 +206,7 @@ class Engine:
     def _ask(self, exchange: Exchange) -> None:
         if self.options.allow_request is None and self.options.generate_id is None:
             return self._open(exchange, new_sid())
+        exchange.watch()
         self._later(self._ask_application(exchange))
 
     async def _ask_application(self, exchange: Exchange) -> None:
@@ -293,10 +298,13 @@ class Engine:
 
     def _upgrade(self, exchange: Exchange, session: Session) -> None:
         polling = session.transport_in_use
-        assert isinstance(polling, Polling)  # or it could not be upgraded
         key = self._websocket_key(exchange)
         websocket, rest = self._switch(exchange, session, key, [])
-        websocket.session = Upgrade(session, polling, websocket)
+        websocket.session = upgrade = Upgrade(session, websocket)
+        if not isinstance(polling, Polling):
+            # The suite of the protocol wants the second WebSocket of a session opened, and closed at once.
+            return websocket.discard()
+        upgrade.begin(polling)
         websocket.flush()
         if rest:
             websocket.dataReceived(rest)

@@ -65,8 +65,11 @@ class Polling:
         if self.poll is not None:
             self.session.engine.answers.send(exchange, 400)
             return self.session.ended("transport error", "overlap from client")
+        if self.session.is_overdue:
+            self.session.engine.answers.send(exchange, 400)
+            return self.session.ended("ping timeout")
         self.poll = exchange
-        exchange.on_lost = self._poll_lost
+        exchange.watch(self._poll_lost)
         self.session.ready()
         if self.poll is not None and self.session.upgrade is not None:
             self.session.upgrade.poll_arrived()
@@ -79,7 +82,7 @@ class Polling:
             self.session.ended("transport error", "data request overlap from client")
             return first.drop()
         self._posting = exchange
-        exchange.on_lost = self._post_lost
+        exchange.watch(self._post_lost)
 
     def _receive(self, exchange: Exchange) -> None:
         if self._posting is not None and self._posting is not exchange:
@@ -179,5 +182,4 @@ class Polling:
     def _answer(self, packets: list[bytes], compress: bool = False) -> None:
         poll, self.poll = self.poll, None
         assert poll is not None
-        poll.on_lost = None
         self.session.engine.answers.ok(poll, TEXT, encode_payload(packets), compress)

@@ -179,8 +179,7 @@ class LightChannel(DirectWriter, HTTPChannel):
     _missing = 0
     _ahead = b""
     _draining = False
-    _address = ""
-    _secure = False
+    _peer = ("", False)
 
     def __init__(self, site: EngineSite) -> None:
         super().__init__()
@@ -191,10 +190,10 @@ class LightChannel(DirectWriter, HTTPChannel):
     def connectionMade(self) -> None:
         super().connectionMade()
         transport = self.transport
-        if transport.__class__ is not tcp.Server:
+        is_plain = transport.__class__ is tcp.Server
+        if not is_plain:
             self.write = transport.write  # type: ignore[method-assign]
-            self._secure = self.isSecure()
-        self._address = getattr(transport.getPeer(), "host", "") or ""
+        self._peer = getattr(transport.getPeer(), "host", "") or "", not is_plain and self.isSecure()
         self.setTimeout(self.site.engine.options.head_timeout)
 
     def dataReceived(self, data: bytes) -> None:
@@ -250,9 +249,7 @@ class LightChannel(DirectWriter, HTTPChannel):
                 return False
             self._ahead, body = body, b""
         url = words[1].decode("latin-1")
-        request = HTTPRequest(
-            words[0].decode("ascii"), url, head[len(lines[0]) + 2 :], fields, self._address, self._secure
-        )
+        request = HTTPRequest(words[0].decode("ascii"), url, fields, self._peer, head[len(lines[0]) + 2 :])
         self._exchange = LightExchange(self, request, body)
         if missing > 0:
             self._collect(body, missing)
