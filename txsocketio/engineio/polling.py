@@ -104,7 +104,7 @@ class Polling:
                 except Exception:  # noqa: BLE001 - a border, the application's code
                     log.failure("A message of {session} could not be handled", session=session)
         except PacketError as error:
-            session.ended("parse error", str(error))
+            session.receive_bad(error)
         self._corked = False
         session.engine.answers.ok(exchange, HTML, b"ok")
         session.ready()

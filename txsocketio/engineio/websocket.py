@@ -242,7 +242,7 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
             else:
                 session.receive(decode_text_frame(message) if isinstance(message, str) else message)
         except PacketError as error:
-            session.ended("parse error", str(error))
+            session.receive_bad(error)
         except Exception:  # noqa: BLE001 - a border, the application's code
             log.failure("A message could not be handled")
 
