@@ -26,7 +26,7 @@ from txsocketio.engineio.options import EngineOptions
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.polling import Polling
 from txsocketio.engineio.resource import EngineResource
-from txsocketio.engineio.session import Session
+from txsocketio.engineio.session import CLOSED, Session
 from txsocketio.engineio.site import EngineSite
 from txsocketio.engineio.upgrade import Upgrade
 from txsocketio.engineio.websocket import WebSocket, websocket_classes
@@ -259,10 +259,10 @@ class Engine:
         session.send_outgoing(self._open_packet(sid, ["websocket"] if session.can_upgrade else []))
         exchange.extra = [*exchange.extra, *self.answers.first_fields(exchange.request), *self.answers.cookie(sid)]
         self._introduce(session)
-        if session.is_open:
-            polling.handle(exchange)
-        elif not exchange.answered:
+        if session.state is CLOSED:
             self.answers.send(exchange, 400)
+        else:
+            polling.handle(exchange)
 
     def _open_websocket(self, exchange: Exchange, sid: str) -> None:
         key = self._websocket_key(exchange)

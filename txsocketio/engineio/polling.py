@@ -73,17 +73,24 @@ class Polling:
 
     def announce(self, exchange: Exchange) -> None:
         """A POST has begun; its body is still on the way."""
-        if self._posting is not None:
-            first, self._posting = self._posting, None
-            self.session.engine.answers.send(exchange, 400)
-            self.session.ended("transport error", "data request overlap from client")
-            return first.drop()
-        self._posting = exchange
-        exchange.watch(self._post_lost)
+        if not self._overlaps(exchange):
+            self._posting = exchange
+            exchange.watch(self._post_lost)
+
+    def _overlaps(self, exchange: Exchange) -> bool:
+        """Whether another POST is still on the way: that ends the session, and both of them."""
+        first = self._posting
+        if first is None or first is exchange or first.answered:
+            return False
+        self._posting = None
+        self.session.engine.answers.send(exchange, 400)
+        self.session.ended("transport error", "data request overlap from client")
+        first.drop()
+        return True
 
     def _receive(self, exchange: Exchange) -> None:
-        if self._posting is not None and self._posting is not exchange:
-            return self.announce(exchange)
+        if self._overlaps(exchange):
+            return
         self._posting = None
         session = self.session
         if exchange.request.fields.get(b"content-type") == b"application/octet-stream":
@@ -101,7 +108,7 @@ class Polling:
                 except Exception:  # noqa: BLE001 - a border, the application's code
                     log.failure("A message of {session} could not be handled", session=session)
         except PacketError as error:
-            session.ended("parse error", str(error))
+            session.receive_bad(error)
         self._corked = False
         session.engine.answers.ok(exchange, HTML, b"ok")
         session.ready()

@@ -197,13 +197,20 @@ class Session:
             self.on_message(packet[1:])
         elif kind == PONG:
             self._start_interval()
+        elif kind == CLOSE:
+            self.transport_in_use.closed_by_client()
+        elif self.state is not OPEN:
+            return
         elif kind == PING:
             # Engine.IO protocol v4: "the ping packets are now sent by the server".
             self.ended("transport error", "invalid heartbeat direction")
-        elif kind == CLOSE:
-            self.transport_in_use.closed_by_client()
         elif kind not in IGNORED:
             raise PacketError(f"unknown packet type {kind!r}")
+
+    def receive_bad(self, error: PacketError) -> None:
+        """The client sent what is no packet; a session that is closing listens no more, and goes on to send its rest."""
+        if self.state is OPEN:
+            self.ended("parse error", str(error))
 
     def heard(self) -> None:
         """The client has sent something while a pong is due.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from txsocketio.engineio.polling import Polling
     from txsocketio.engineio.session import Session
     from txsocketio.engineio.websocket import WebSocket
+    from txsocketio.errors import PacketError
 
 PROBE_ANSWER = Outgoing.packet(b"3probe")
 
@@ -83,6 +84,9 @@ class Upgrade:
             self._complete()
         else:
             self.abandon()
+
+    def receive_bad(self, error: PacketError) -> None:
+        self.abandon()
 
     def ended(self, reason: str, description: str = "") -> None:
         self.abandon()

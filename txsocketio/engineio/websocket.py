@@ -242,7 +242,7 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
             else:
                 session.receive(decode_text_frame(message) if isinstance(message, str) else message)
         except PacketError as error:
-            session.ended("parse error", str(error))
+            session.receive_bad(error)
         except Exception:  # noqa: BLE001 - a border, the application's code
             log.failure("A message could not be handled")
 
@@ -270,6 +270,10 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
         pieces, self.message_data = self.message_data, None
         if self.failedByMe or pieces is None:
             return
+        deflate = self._perMessageCompress
+        if deflate is not None and deflate._decompressor is not None and deflate._decompressor.eof:
+            # RFC 7692, 7.2.3.4: a message may end its stream. Autobahn's would collect the next ones, uninflated.
+            deflate._decompressor = None
         payload = b"".join(pieces)
         if len(payload) > self.options.max_http_buffer_size:
             self._fail_connection(TOO_BIG, "message too big")
