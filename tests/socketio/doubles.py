@@ -63,8 +63,9 @@ class RecordingSession:
     def join(self, name: str = "/", auth: Json = None) -> str:
         """Connect to a namespace; gives the socket's id."""
         head = "" if name == "/" else name + ","
+        before = len(self.sent)
         self.receive(f"0{head}{'' if auth is None else json.dumps(auth)}")
-        answer = self.sent.pop()
+        answer = self.sent.pop(before)
         assert isinstance(answer, str), answer
         assert answer.startswith(f'0{head}{{"sid":"'), answer
         return str(json.loads(answer[1 + len(head) :])["sid"])
