@@ -25,21 +25,27 @@ from txsocketio import Server
 
 LOOPBACK = "127.0.0.1"
 
+Application = Callable[[], Server]
+
 
 class Served(Protocol):
     """A server under test, at a port that stays the same when it is started again."""
 
     port: int
 
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
 
 
-class InProcess:
+class InProcess(Served):
     """Our server on the reactor of the test."""
 
-    def __init__(self, application: Callable[[], Server], root: IResource | None = None) -> None:
+    def __init__(self, application: Application, root: IResource | None = None) -> None:
         self.port = 0
         self._application = application
         self._root = root
@@ -54,7 +60,7 @@ class InProcess:
         await self._listening.stopListening()
 
 
-class Command(ProcessProtocol):
+class Command(ProcessProtocol, Served):
     """A server that a command starts on the port that is its last argument; it names the port once it listens."""
 
     transport: IProcessTransport
@@ -98,7 +104,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def server_under_test(application: Callable[[], Server], root: IResource | None = None) -> Served:
+def server_under_test(application: Application, root: IResource | None = None) -> Served:
     if command := os.environ.get("INTEROP_SERVER"):
         return Command(shlex.split(command))
     return InProcess(application, root)
