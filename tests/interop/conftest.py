@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 from pytest_twisted import blockon
 from twisted.internet.defer import Deferred
-from twisted.web.resource import IResource
 
 from tests.conftest import require
 from tests.interop import scenarios
 from tests.interop.application import create_server
 from tests.interop.scenarios import Facts, Scenario
-from tests.interop.servers import Application, Served, server_under_test
+from tests.interop.servers import Served, server_under_test
 
-Serve = Callable[..., Coroutine[Any, Any, Served]]
+Serve = Callable[[Served], Coroutine[Any, Any, Served]]
 Begin = Callable[..., Scenario]
 Start = Callable[[str], Scenario]
 Observe = Callable[[str], Awaitable[Facts]]
@@ -45,8 +44,7 @@ def serve() -> Iterator[Serve]:
     # Not an async fixture: once one of those has failed, pytest-twisted 1.14 fails every test after it.
     started: list[Served] = []
 
-    async def serve(application: Application, root: IResource | None = None) -> Served:
-        served = server_under_test(application, root)
+    async def serve(served: Served) -> Served:
         await served.start()
         started.append(served)
         return served
@@ -59,7 +57,7 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def server(serve: Serve) -> Served:
     """A running server with the application that the scenarios expect."""
-    return blockon(Deferred.fromCoroutine(serve(create_server)))
+    return blockon(Deferred.fromCoroutine(serve(server_under_test(create_server))))
 
 
 @pytest.fixture

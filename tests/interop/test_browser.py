@@ -15,7 +15,7 @@ from tests.conftest import require
 from tests.interop.application import create_server
 from tests.interop.conftest import Begin, Serve
 from tests.interop.scenarios import HERE
-from tests.interop.servers import LOOPBACK
+from tests.interop.servers import LOOPBACK, InProcess, server_under_test, twistd
 from txsocketio import Server
 
 CLIENT_PATH = "tests/interop/node_modules/socket.io-client/dist"
@@ -42,7 +42,11 @@ def other_site() -> Iterator[str]:
 
 async def test_two_tabs_hear_each_other(serve: Serve, begin: Begin, chromium: str) -> None:
     """Two tabs upgrade from long-polling to WebSocket, hear broadcasts, exchange bytes; a closed tab is gone."""
-    server = await serve(lambda: create_server(client_path=require(CLIENT_PATH)), File(str(HERE / "browser")))
+
+    def application() -> Server:
+        return create_server(client_path=require(CLIENT_PATH))
+
+    server = await serve(server_under_test(application, File(str(HERE / "browser"))))
     assert await begin("javascript", "tabs", server.url, chromium).finish() == {
         "outcome": ["upgraded", "upgraded"],
         "transports": [["polling", "websocket"]] * 2,
@@ -63,8 +67,21 @@ async def test_other_sites_connect_only_when_allowed(
     def application() -> Server:
         return create_server(cors_allowed_origins=other_site if is_allowed else None)
 
-    server = await serve(application)
+    server = await serve(InProcess(application))
     assert await begin("javascript", "origins", server.url, chromium, other_site).finish() == {
         "outcome": "upgraded" if is_allowed else "refused",
         "websocket": "connected" if is_allowed else "refused",
+    }
+
+
+async def test_demo_is_a_chat_in_two_tabs(serve: Serve, begin: Begin, chromium: str) -> None:
+    """What `twistd socketio` serves by itself: two tabs see each other, talk, and learn that one has left."""
+    server = await serve(twistd("--client-path", require(CLIENT_PATH)))
+    facts = await begin("javascript", "demo", server.url, chromium).finish()
+    assert facts == {
+        "transports": ["websocket", "websocket"],
+        "people": [["Ann", "Bob"], ["Ann", "Bob"]],
+        "heard": ["Ann", "hello"],
+        "said": "hello",
+        "left": ["Ann"],
     }
