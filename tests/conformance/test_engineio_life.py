@@ -57,7 +57,7 @@ async def test_websocket_ends_without_pongs(server: Serving) -> None:
 async def test_client_closes_a_polling_session(server: Serving) -> None:
     """A close packet completes the pending poll with a noop and ends the session."""
     session = await server.polling()
-    session.start_poll()
+    await session.start_poll()
     assert (await session.post(b"1")).status == 200
     polled = await session.polls.read_response()
     assert (polled.status, polled.body) == (200, b"6")

@@ -48,7 +48,7 @@ async def test_bad_packet_ends_a_polling_session(engine: Serving) -> None:
 async def test_second_poll_ends_the_session(engine: Serving) -> None:
     """Of two polls at once the first is told to close, the second is refused, and the session is gone."""
     session = await engine.polling()
-    session.start_poll()
+    await session.start_poll()
     second = await engine.ask(request("GET", session.target))
     first = await session.polls.read_response()
     assert (first.status, first.body) == (200, b"1")

@@ -21,18 +21,13 @@ log = Logger()
 
 
 class Deadline:
-    """A call that is to come.
+    """A call that is to come."""
 
-    Attributes:
-        due: when exactly it was asked for, in the seconds of the clock.
-    """
+    __slots__ = ("_deadlines", "_slot", "callback")
 
-    __slots__ = ("_deadlines", "_slot", "callback", "due")
-
-    def __init__(self, deadlines: Deadlines, slot: set[Deadline], due: float, callback: Callable[[], None]) -> None:
+    def __init__(self, deadlines: Deadlines, slot: set[Deadline], callback: Callable[[], None]) -> None:
         self._deadlines = deadlines
         self._slot = slot
-        self.due = due
         self.callback = callback
 
     def cancel(self) -> None:
@@ -58,21 +53,16 @@ class Deadlines:
 
     def start(self, seconds: float, callback: Callable[[], None]) -> Deadline:
         """Call `callback` once, after `seconds`, unless the deadline is cancelled before."""
-        due = self._clock.seconds() + seconds
-        number = int(due / self._granularity) + 1
+        number = int((self._clock.seconds() + seconds) / self._granularity) + 1
         slot = self._slots.get(number)
         if slot is None:
             slot = self._slots[number] = set()
-        deadline = Deadline(self, slot, due, callback)
+        deadline = Deadline(self, slot, callback)
         slot.add(deadline)
         self._count += 1
         if self._timer is None:
             self._schedule()
         return deadline
-
-    def lateness(self, deadline: Deadline) -> float:
-        """By how much a deadline that fires now is late for its coarseness, and not for a reactor that was blocked."""
-        return min(self._clock.seconds() - deadline.due, self._granularity)
 
     def one_less(self) -> None:
         """A deadline was cancelled; without any the reactor's timer stops."""

@@ -76,7 +76,7 @@ class Engine:
         self.options = options if options is not None else EngineOptions.of(keywords)
         self.clock = clock
         heartbeat = min(self.options.ping_interval, self.options.ping_timeout)
-        self.deadlines = Deadlines(self.clock, min(1.0, heartbeat / 20))
+        self.deadlines = Deadlines(self.clock, min(0.25, heartbeat / 100))
         self.sessions: dict[str, Session] = {}
         self.websockets: set[WebSocket] = set()
         self.on_session: Callable[[Session], None] = self._announce_session

@@ -65,9 +65,6 @@ class Polling:
         if self.poll is not None:
             self.session.engine.answers.send(exchange, 400)
             return self.session.ended("transport error", "overlap from client")
-        if self.session.is_overdue:
-            self.session.engine.answers.send(exchange, 400)
-            return self.session.ended("ping timeout")
         self.poll = exchange
         exchange.watch(self._poll_lost)
         self.session.ready()

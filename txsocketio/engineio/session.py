@@ -153,11 +153,6 @@ class Session:
             and "websocket" in options.transports
         )
 
-    @property
-    def is_overdue(self) -> bool:
-        """Whether the time for a pong has run out, some moments before the deadline tells."""
-        return self.pong_due and self._heartbeat.due <= self.engine.clock.seconds()
-
     def send(self, data: str | bytes) -> None:
         """Send a message; nothing happens when the session is not open."""
         if isinstance(data, str):
@@ -303,9 +298,7 @@ class Session:
 
     def _send_ping(self) -> None:
         self.pong_due = True
-        deadlines = self.engine.deadlines
-        time_left = self.engine.options.ping_timeout - deadlines.lateness(self._heartbeat)
-        self._heartbeat = deadlines.start(time_left, self._pong_missing)
+        self._heartbeat = self.engine.deadlines.start(self.engine.options.ping_timeout, self._pong_missing)
         self.send_outgoing(PING_PACKET)
 
     def _pong_missing(self) -> None:
