@@ -163,6 +163,12 @@ class Polling:
 
     # --- while the session upgrades ---
 
+    def retire(self) -> None:
+        """The session goes on over WebSocket: what still is on the way here no longer concerns it."""
+        self.send_noop()
+        if self._posting is not None:
+            self._posting.on_lost = None
+
     def send_noop(self) -> None:
         """Answer the poll with nothing, so that the client can stop polling."""
         self.stop_noop()

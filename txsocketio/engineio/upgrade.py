@@ -55,7 +55,7 @@ class Upgrade:
 
     def _complete(self) -> None:
         self._leave()
-        self._polling.send_noop()
+        self._polling.retire()
         self._websocket.session = self._session
         self._session.use(self._websocket)
 
