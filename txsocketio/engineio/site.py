@@ -209,6 +209,7 @@ class LightChannel(DirectWriter, HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
+        self._ahead = b""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.lost()
