@@ -1,13 +1,17 @@
 """Clients over WebSocket, without a network.
 
 Line            a TCP connection: what is written is kept, and may be kept back
+accept          a Line to a site
 connect         open a WebSocket over a Line
 Connected       an engine with such a client, whose messages are echoed
 """
 
 from __future__ import annotations
 
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 
 from tests.engineio.doubles import COARSE, WEBSOCKET, FakeExchange, Log, new_engine, new_request
 from tests.sessions import UPGRADE_HEADERS
@@ -71,7 +75,7 @@ class Line(StringTransport):
     def lose(self) -> None:
         """The connection has gone."""
         self.connected = False
-        self.protocol.connectionLost()
+        self.protocol.connectionLost(Failure(ConnectionDone()))
 
     # What Twisted's TCP transport has besides.
 
@@ -88,6 +92,14 @@ class Line(StringTransport):
 
     def abortConnection(self) -> None:
         self.aborted = self.disconnecting = True
+
+
+def accept(factory: IProtocolFactory) -> Line:
+    """A connection that a server has just accepted."""
+    line = Line()
+    line.protocol = factory.buildProtocol(None)
+    line.protocol.makeConnection(line)
+    return line
 
 
 def connect(engine: Engine, query: str = WEBSOCKET, rest: bytes = b"", **fields: str) -> Line:

@@ -208,7 +208,7 @@ class Session:
             raise PacketError(f"unknown packet type {kind!r}")
 
     def receive_bad(self, error: PacketError) -> None:
-        """The client sent what is no packet; a session that is closing listens no more, and goes on to send its rest."""
+        """The client sent what is no packet; a closing session listens no more, and goes on to send its rest."""
         if self.state is OPEN:
             self.ended("parse error", str(error))
 

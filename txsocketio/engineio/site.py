@@ -150,6 +150,7 @@ class LightExchange(Exchange):
             return
         self.answered = True
         channel = self._channel
+        close = close or channel.is_receiving
         head = [b"HTTP/1.1 %d %b\r\nDate: %b\r\n" % (status, RESPONSES[status], channel.site.date)]
         head += [b"%b: %b\r\n" % field for field in fields]
         if status not in (204, 304):  # RFC 9110, 8.6
@@ -209,6 +210,7 @@ class LightChannel(DirectWriter, HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
+        self._ahead = b""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.lost()
@@ -264,8 +266,7 @@ class LightChannel(DirectWriter, HTTPChannel):
         self._missing = missing
         self.setTimeout(self.site.engine.options.body_timeout)
         if len(body) + missing > self.site.engine.options.max_http_buffer_size:
-            self._draining = True
-            self.site.engine.answers.send(self._exchange, 413, close=True)
+            self.site.engine.answers.send(self._exchange, 413)
         else:
             self.site.engine.announce(self._exchange)
 
@@ -294,11 +295,16 @@ class LightChannel(DirectWriter, HTTPChannel):
         if self._exchange is not None:
             self.setTimeout(None)
 
+    @property
+    def is_receiving(self) -> bool:
+        """Whether the body of the exchange is still on its way."""
+        return self._missing > 0
+
     def answered(self, close: bool) -> None:
         """The exchange has its answer."""
         self._exchange = None
-        if self._draining:
-            self.setTimeout(LINGER)
+        if self.is_receiving:
+            self._drain()
         elif close:
             self.loseConnection()
         else:
@@ -313,11 +319,15 @@ class LightChannel(DirectWriter, HTTPChannel):
 
     def refuse_body(self) -> None:
         """Answer 413 to a request of twisted.web whose body is still coming, and read no more of it."""
-        self._draining = True
         self.write(
             b"HTTP/1.1 413 Request Entity Too Large\r\nDate: %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             % self.site.date
         )
+        self._drain()
+
+    def _drain(self) -> None:
+        """What still comes of a body is not wanted, and must not be taken for another request."""
+        self._draining = True
         self.setTimeout(LINGER)
 
     def hand_over(self, protocol: IProtocol) -> bytes:
