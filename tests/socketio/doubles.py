@@ -12,7 +12,7 @@ from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.request import HTTPRequest
 from txsocketio.types import Json
 
-HEAD = b"Host: example.com\r\nOrigin: http://other.example\r\nX-Color: blue"
+FIELDS = {b"host": b"example.com", b"origin": b"http://other.example", b"x-color": b"blue"}
 
 
 class RecordingSession:
@@ -29,7 +29,7 @@ class RecordingSession:
 
     def __init__(self, transport: str = "websocket") -> None:
         self.transport = transport
-        self.request = HTTPRequest("GET", "/socket.io/?EIO=4&color=red", HEAD, None, "192.0.2.7", True)
+        self.request = HTTPRequest("GET", "/socket.io/?EIO=4&color=red", dict(FIELDS), ("192.0.2.7", True))
         self.on_message: Callable[[str | bytes], None]
         self.on_close: Callable[[str, str], None]
         self.is_open = True

@@ -17,7 +17,6 @@ Source: Socket.IO protocol v5, "Connection to a namespace"; https://github.com/s
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING
 
 from txsocketio.engineio.engine import new_sid
@@ -51,7 +50,16 @@ class Connection:
         listeners: those of the socket in "/", as long as nothing but calling them is to be done with an event.
     """
 
-    __slots__ = ("_attachments_due", "_decoder", "_joining_due", "_server", "listeners", "session", "sockets")
+    __slots__ = (
+        "_attachments_due",
+        "_attachments_since",
+        "_decoder",
+        "_joining_due",
+        "_server",
+        "listeners",
+        "session",
+        "sockets",
+    )
 
     def __init__(self, server: Server, session: Session) -> None:
         self.session = session
@@ -60,6 +68,7 @@ class Connection:
         self._server = server
         self._decoder = server.parser.decoder()
         self._attachments_due: Deadline | None = None
+        self._attachments_since = 0.0
         self._joining_due: Deadline | None = None
         session.on_message = self.receive
         session.on_close = self.closed
@@ -110,11 +119,9 @@ class Connection:
             self._fail(str(error))
             return
         if packet is not None:
-            if self._attachments_due is not None:
-                self._drop_attachments()
-                self.route()
+            self.route()
             self._handle(packet)
-        elif self._attachments_due is None and self._decoder.incomplete is not None:
+        elif self._decoder.incomplete is not None and message.__class__ is str:
             self._await_attachments(self._decoder.incomplete)
 
     def _handle(self, packet: Packet) -> None:
@@ -166,21 +173,32 @@ class Connection:
     # --- attachments ---
 
     def _await_attachments(self, packet: Packet) -> None:
-        """A packet has begun; until it is complete nothing but its attachments may come."""
+        """A packet has begun; until it is complete nothing but its attachments may come.
+
+        Nearly always they come with it, so the deadline is not started for each packet but kept, and asks when it
+        fires: a binary echo costs 46 us that way and 49 the other (CPython 3.11; benchmarks, binary).
+        """
         socket = self.sockets.get(packet.namespace)
         if socket is None or socket.state is CONNECTING:
             self._break_off(f"an event for {packet.namespace!r} is not allowed now")
             return
-        self._attachments_due = self._server.engine.deadlines.start(
-            self._server.options.attachments_timeout, partial(self._fail, "attachments are missing")
-        )
-        self.route()
+        self.listeners = NONE
+        self._attachments_since = self._server.engine.clock.seconds()
+        if self._attachments_due is None:
+            self._expect_attachments(self._server.options.attachments_timeout)
 
-    def _drop_attachments(self) -> None:
-        """Nothing is awaited any more."""
-        if self._attachments_due is not None:
-            self._attachments_due.cancel()
-            self._attachments_due = None
+    def _expect_attachments(self, seconds: float) -> None:
+        self._attachments_due = self._server.engine.deadlines.start(seconds, self._attachments_missing)
+
+    def _attachments_missing(self) -> None:
+        self._attachments_due = None
+        if self._decoder.incomplete is not None:
+            waited = self._server.engine.clock.seconds() - self._attachments_since
+            left = self._server.options.attachments_timeout - waited
+            if left > 0:
+                self._expect_attachments(left)
+            else:
+                self._fail("attachments are missing")
 
     # --- the end ---
 
@@ -201,7 +219,9 @@ class Connection:
     def closed(self, reason: str, description: str = "") -> None:
         """The connection is over. Called by the session, and again does no harm."""
         sockets, self.sockets = self.sockets, {}
-        self._drop_attachments()
+        if self._attachments_due is not None:
+            self._attachments_due.cancel()
+            self._attachments_due = None
         self._stop_expecting()
         self.route()
         self._decoder = self._server.parser.decoder()  # whoever keeps a socket does not keep what was received so far
@@ -226,7 +246,12 @@ class Connection:
     def route(self) -> None:
         """Open the short way of `receive` if the socket in "/" can be reached by it now, or close it."""
         socket = self.sockets.get("/")
-        if socket is None or socket.state is not CONNECTED or socket.has_catch_all or self._attachments_due is not None:
+        if (
+            socket is None
+            or socket.state is not CONNECTED
+            or socket.has_catch_all
+            or self._decoder.incomplete is not None
+        ):
             self.listeners = NONE
         else:
             self.listeners = socket.listeners
