@@ -43,6 +43,9 @@ class State(IntEnum):
 
 CONNECTING, CONNECTED, LEAVING, GONE = State
 
+#: The events of a socket that cannot be reached by the short way.
+NOTHING: dict[str, tuple[Handler, ...]] = {}
+
 #: What `on` takes that no client can send.
 LIFE_EVENTS = frozenset(("disconnecting", "disconnect"))
 
@@ -91,6 +94,8 @@ class Socket:
         namespace: where it is.
         session: the Engine.IO session underneath, which its other namespaces share.
         handshake: what the client showed when it came.
+        listeners: the handlers of its events.
+        reachable: the same, or nothing when an event must go through `receive_event`.
     """
 
     __slots__ = (
@@ -105,6 +110,7 @@ class Socket:
         "id",
         "listeners",
         "namespace",
+        "reachable",
         "session",
         "state",
     )
@@ -119,6 +125,7 @@ class Socket:
         # Events of the client and those of the socket's life are kept apart, so that no name that a client sends can
         # reach the latter, and what is found in `listeners` needs no more checks.
         self.listeners: dict[str, tuple[Handler, ...]] = {}
+        self.reachable = NOTHING
         self._life: tuple[tuple[str, Handler], ...] = ()
         self._any: tuple[Handler, ...] = ()
         self._data: Json = None
@@ -203,13 +210,13 @@ class Socket:
     def on_any(self, handler: H) -> H:
         """Have the handler called with the name and the arguments of every event, before those that are `on` it."""
         self._any += (handler,)
-        self.connection.route()
+        self._open()
         return handler
 
     def off_any(self, handler: Handler | None = None) -> None:
         """Undo `on_any`: for one handler, or for all."""
         self._any = others(self._any, handler)
-        self.connection.route()
+        self._open()
 
     # --- sending ---
 
@@ -311,10 +318,6 @@ class Socket:
 
     # --- what Direct, Namespace and Connection ask ---
 
-    @property
-    def has_catch_all(self) -> bool:
-        return bool(self._any)
-
     def send_event(self, event: str, arguments: Iterable[Json], flags: Flags, id: int | None = None) -> None:
         """Send an event as the flags say."""
         if event in RESERVED_EVENTS:
@@ -360,6 +363,10 @@ class Socket:
             text, attachments = namespace.encode(ACK, namespace.name, id, result)
             self.session.send_outgoing(Outgoing(text, attachments))
 
+    def _open(self) -> None:
+        """Let `Connection.receive` call the listeners by itself if there is nothing else to do with an event, or not."""
+        self.reachable = self.listeners if self.state is CONNECTED and not self._any else NOTHING
+
     def receive_event(self, event: str, arguments: list[Json], id: int | None) -> None:
         """The client has sent an event."""
         if self._any:
@@ -381,6 +388,7 @@ class Socket:
     def accepted(self) -> None:
         """The middlewares have let the client in."""
         self.state = CONNECTED
+        self._open()
         self.namespace.adapter.rooms.enter(self)
         self.connection.joined()
         self.send_packet(CONNECT, {"sid": self.id})
@@ -399,6 +407,7 @@ class Socket:
         why.description = description
         if self.state is CONNECTED:
             self.state = LEAVING
+            self._open()
             call_all(self._life_handlers("disconnecting"), "disconnecting", (why,))
         last_words = self._life_handlers("disconnect") if self.state is LEAVING else []
         self.state = GONE
