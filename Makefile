@@ -34,11 +34,11 @@ pytest: $(VENV)/test
 docs: $(VENV)/docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/bench
+bench: $(VENV)/run
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) .cache .tox build docs/_build *.egg-info
+	rm -rf $(VENV) .cache .tox build docs/_build *.egg-info benchmarks/.cache benchmarks/node_modules
 
 # One virtual environment; an empty file in it stands for each set of packages that is installed. Debian packs what
 # makes one, ensurepip, apart.
@@ -53,8 +53,4 @@ $(VENV)/run: setup.py $(BIN)/python
 
 $(VENV)/test $(VENV)/docs: $(VENV)/%: setup.py $(BIN)/python
 	$(BIN)/pip install --quiet --editable ".[$*]"
-	@touch $@
-
-$(VENV)/bench: setup.py benchmarks/requirements.txt $(BIN)/python
-	$(BIN)/pip install --quiet --editable . --requirement benchmarks/requirements.txt
 	@touch $@

@@ -51,10 +51,11 @@ class Bench:
                 ],
                 capture_output=True,
                 text=True,
+                errors="replace",
                 check=False,
             )
             if load.returncode:
-                raise Failed(f"{case.name}: {load.stderr.strip()}\n{_text_of(errors)}")
+                raise Failed(f"{load.stderr.strip()}\n{_text_of(errors)}".rstrip())
         found = json.loads(load.stdout)
         return Sample(found["figure"], found["server_busy"])
 

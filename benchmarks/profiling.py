@@ -1,4 +1,4 @@
-"""Where a server spends its CPU time: its Python stack, looked at every millisecond of CPU time.
+"""Where a server spends its CPU time: its Python stack, looked at after every few milliseconds of CPU time.
 
 The runner starts the server as `python profiling.py FILE SERVER.py`; samples are of the main thread, taken when the
 interpreter is between two instructions, so what a C function takes counts for the line that called it.
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.001
 MAIN_LOOP = "mainLoop"
-SHOWN = 40
+SHOWN = 25
 
 
 def profile(bench: "Bench", case: "Case", command: Sequence[str]) -> str:
-    """A table of the functions in which the server is in most samples of `case`."""
+    """The lines and functions in which the server is in most samples of `case`."""
     with tempfile.NamedTemporaryFile("r") as output:
         python, *script = command
         sample = bench.measure(case, (python, __file__, output.name, *script))
@@ -32,7 +32,7 @@ def profile(bench: "Bench", case: "Case", command: Sequence[str]) -> str:
 
 
 class Profile:
-    """Counts by function: samples inside it (own) and inside it or what it calls (total), below the reactor's loop."""
+    """Counts the samples below the reactor's loop: in a line, in a function itself, in it or what it calls."""
 
     def __init__(self) -> None:
         self.own: Counter[str] = Counter()
@@ -52,15 +52,13 @@ class Profile:
         self.lines[f"{where[0]}:{line}"] += 1
         self.total.update(set(where))
 
-    def table(self) -> str:
+    def text(self) -> str:
         samples = sum(self.own.values()) or 1
-        rows = ["  own  total"]
-        for name, count in self.own.most_common(SHOWN):
-            rows.append(f"{count / samples:5.1%}  {self.total[name] / samples:5.1%}  {name}")
-        rows.append("\n  own  line")
-        for name, count in self.lines.most_common(SHOWN):
-            rows.append(f"{count / samples:5.1%}  {name}")
-        return "\n".join(rows) + "\n"
+        parts = [f"{samples} samples"]
+        for title, counts in ("in the line", self.lines), ("in the function", self.own), ("below it too", self.total):
+            parts.append(f"\n{title}")
+            parts += [f"{count / samples:6.1%}  {name}" for name, count in counts.most_common(SHOWN)]
+        return "\n".join(parts) + "\n"
 
 
 def _name(frame: FrameType) -> str:
@@ -77,7 +75,7 @@ def main(output: str, script: str) -> None:
         runpy.run_path(script, run_name="__main__")
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        Path(output).write_text(taken.table())
+        Path(output).write_text(taken.text())
 
 
 if __name__ == "__main__":

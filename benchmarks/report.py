@@ -48,9 +48,14 @@ RATIOS = {
 def markdown(results: Results) -> str:
     """A table: a row for each server and each ratio, a column for each case."""
     cases = results.cases()
-    rows = [["", *(case.title for case in cases)], ["---", *("---:" for _ in cases)]]
-    for server in results.servers():
-        rows.append([CONTENDERS[server].title, *(_shown(results.figure(case.name, server)) for case in cases)])
+    rows = [
+        ["", *(case.title for case in cases)],
+        ["---", *("---:" for _ in cases)],
+        *(
+            [CONTENDERS[name].title, *(_shown(results.figure(case.name, name)) for case in cases)]
+            for name in results.servers()
+        ),
+    ]
     for title, (server, others) in RATIOS.items():
         ratios = [results.ratio(case.name, server, others) for case in cases]
         if any(ratio is not None for ratio in ratios):

@@ -1,6 +1,6 @@
 """Compare txsocketio with Node's socket.io and with python-socketio.
 
-    python benchmarks/run.py [--only echo,connect] [--servers txsocketio,node] [--repetitions 3] [--seconds 1.5]
+    python benchmarks/run.py [--only echo,connect] [--servers txsocketio,node] [--repetitions 3] [--seconds 1.2]
     python benchmarks/run.py --profile echo
 
 Each server runs the same small application with default settings, alone on one core; the load (load.c) is on another.
@@ -18,8 +18,8 @@ from pathlib import Path
 
 import profiling
 import report
-from cases import CASES
-from contenders import CONTENDERS, TXSOCKETIO, MissingTool, build_load, versions
+from cases import CASES, Case
+from contenders import CONTENDERS, TXSOCKETIO, Contender, MissingTool, build_load, versions
 from measuring import Bench, Failed
 
 WARM_UP = 1.0
@@ -27,34 +27,40 @@ WARM_UP = 1.0
 
 def main() -> int:
     options = _options()
+    server_core, load_core = options.cores
+    contenders = [CONTENDERS[name] for name in options.servers]
     try:
-        server_core, load_core = options.cores
         bench = Bench(build_load(), server_core, load_core, WARM_UP, options.seconds)
         if options.profile:
             print(profiling.profile(bench, CASES[options.profile], CONTENDERS[TXSOCKETIO].command))
             return 0
-        results = _run(bench, options)
+        for contender in contenders:
+            contender.prepare()
     except (MissingTool, Failed) as error:
         print(error, file=sys.stderr)
         return 1
+    results, failures = _run(bench, [CASES[name] for name in options.only], contenders, options.repetitions)
     _show(results, options)
-    return 0
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return 1 if failures else 0
 
 
-def _run(bench: Bench, options: argparse.Namespace) -> report.Results:
-    results = report.Results()
-    contenders = [CONTENDERS[name] for name in options.servers]
-    for contender in contenders:
-        contender.prepare()
-    for case in (CASES[name] for name in options.only):
+def _run(
+    bench: Bench, cases: list[Case], contenders: list[Contender], repetitions: int
+) -> tuple[report.Results, list[str]]:
+    """The samples, and what went wrong with the others."""
+    results, failures = report.Results(), []
+    for case in cases:
         print(f"{case.title} ", end="", file=sys.stderr, flush=True)
-        for _ in range(options.repetitions):
-            for contender in contenders:
-                if contender.takes_part(case.name):
-                    results.add(case.name, contender.name, bench.measure(case, contender.command))
-                    print(".", end="", file=sys.stderr, flush=True)
+        for contender in repetitions * [contender for contender in contenders if contender.takes_part(case.name)]:
+            try:
+                results.add(case.name, contender.name, bench.measure(case, contender.command))
+            except Failed as error:
+                failures.append(f"{case.title}: {contender.title} failed: {error}")
+            print(".", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
-    return results
+    return results, failures
 
 
 def _show(results: report.Results, options: argparse.Namespace) -> None:
@@ -76,7 +82,7 @@ def _options() -> argparse.Namespace:
         "--servers", type=_names(CONTENDERS), default=list(CONTENDERS), metavar="SERVERS", help=", ".join(CONTENDERS)
     )
     parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="of every measurement (3)")
-    parser.add_argument("--seconds", type=float, default=1.5, help="that one measurement takes (1.5, at most 10)")
+    parser.add_argument("--seconds", type=float, default=1.2, help="that one measurement takes (1.2, at most 10)")
     parser.add_argument(
         "--cores", type=_cores, default=_outer_cores(), metavar="SERVER,LOAD", help="default: the outer two"
     )

@@ -18,5 +18,5 @@ html_theme = "furo"
 html_title = "txsocketio"
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True

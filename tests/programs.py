@@ -19,7 +19,7 @@ LIMIT = 15.0
 
 
 class Program:
-    """A running command and what it has printed so far; it is killed when the `with` block ends.
+    """A running command and what it has printed so far; it is ended with the `with` block.
 
     Args:
         environment: beside the present one; the project can be imported.
@@ -44,9 +44,10 @@ class Program:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._limit.cancel()
-        self._process.kill()
+        # Not killed: nginx and HAProxy would leave their workers behind.
+        self._process.terminate()
         self._process.wait()
+        self._limit.cancel()
         self._stdout.close()
 
     def wait_for(self, pattern: str) -> re.Match[str]:

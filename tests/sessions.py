@@ -61,14 +61,27 @@ class Polling:
         polls.send(request("GET", POLLING))
         return cls(address, polls, posts, await polls.read_response())
 
-    def start_poll(self, headers: dict[str, str] | None = None) -> None:
+    @property
+    def wires(self) -> list[Wire]:
+        return [self.polls, self.posts]
+
+    @property
+    def websocket_target(self) -> str:
+        """Where the session upgrades."""
+        return self.target.replace("transport=polling", "transport=websocket")
+
+    async def start_poll(self, headers: dict[str, str] | None = None) -> None:
+        if self.polls.is_lost:
+            self.polls = await Wire.open(self.address)
         self.polls.send(request("GET", self.target, headers=headers))
 
     async def poll(self, headers: dict[str, str] | None = None) -> Response:
-        self.start_poll(headers)
+        await self.start_poll(headers)
         return await self.polls.read_response()
 
     async def post(self, body: bytes, headers: dict[str, str] | None = None) -> Response:
+        if self.posts.is_lost:
+            self.posts = await Wire.open(self.address)
         self.posts.send(request("POST", self.target, body, headers))
         return await self.posts.read_response("POST")
 
@@ -134,6 +147,10 @@ class WebSocket:
         if "sid=" not in target:
             await websocket.read_open()
         return websocket
+
+    @property
+    def wires(self) -> list[Wire]:
+        return [self.wire]
 
     async def read_open(self) -> None:
         opened = await self.read()

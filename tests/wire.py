@@ -59,7 +59,7 @@ class Wire(Protocol):
         self.transport.loseConnection()
 
     def reset(self) -> None:
-        """End the connection with RST (Twisted sets SO_LINGER to zero for an abort)."""
+        """End the connection with RST, if it is still there (Twisted sets SO_LINGER to zero for an abort)."""
         self.transport.abortConnection()
 
     async def read(self, size: int) -> bytes:

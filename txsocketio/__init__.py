@@ -1,12 +1,14 @@
 """A Socket.IO server for Twisted.
 
-from txsocketio import Server
+::
 
-io = Server()
+    from txsocketio import Server
 
-@io.on("connection")
-def connected(socket):
-    socket.emit("hello", "world")
+    io = Server()
+
+    @io.on("connection")
+    def connected(socket):
+        socket.emit("hello", "world")
 """
 
 from txsocketio.engineio.engine import Engine

@@ -2,20 +2,20 @@
 
 ::
 
-TxSocketIOError
-├── CallerError                 the application erred: raised at the call
-│   ├── OptionError             (TypeError)  an option is unknown or its value is not allowed
-│   ├── ConfigError             what `twistd socketio` was told to run cannot be run
-│   ├── ReservedEvent           (ValueError) the name of an event belongs to the protocol
-│   └── UnserializableData      (TypeError)  an argument has no form on the wire
-├── ConnectionRefused           raised by an application's middleware to refuse a client
-├── PeerError                   the client erred: ends that client, never reaches the application's handlers
-│   ├── PacketError             a packet that the protocol does not allow
-│   └── Refusal                 an HTTP request that is answered with an Engine.IO error
-└── WorldError                  network, broker or time: `temporary` says whether trying again can help
-    ├── AckTimeout              not everybody acknowledged in time
-    ├── Disconnected            the socket was gone before it acknowledged
-    └── BrokerUnavailable       the broker is away, and nothing more can be queued for it
+    TxSocketIOError
+    ├── CallerError                 the application erred: raised at the call
+    │   ├── OptionError             (TypeError)  an option is unknown or its value is not allowed
+    │   ├── ConfigError             what `twistd socketio` was told to run cannot be run
+    │   ├── ReservedEvent           (ValueError) the name of an event belongs to the protocol
+    │   └── UnserializableData      (TypeError)  an argument has no form on the wire
+    ├── ConnectionRefused           raised by an application's middleware to refuse a client
+    ├── PeerError                   the client erred: ends that client, never reaches the application's handlers
+    │   ├── PacketError             a packet that the protocol does not allow
+    │   └── Refusal                 an HTTP request that is answered with an Engine.IO error
+    └── WorldError                  network, broker or time: `temporary` says whether trying again can help
+        ├── AckTimeout              not everybody acknowledged in time
+        ├── Disconnected            the socket was gone before it acknowledged
+        └── BrokerUnavailable       the broker is away, and nothing more can be queued for it
 """
 
 from __future__ import annotations

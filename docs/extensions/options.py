@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, Field, fields
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -25,16 +25,17 @@ FIELD = """
 
 
 class Options(SphinxDirective):
-    """The fields that a dataclass declares itself: its bases have a place of their own."""
+    """The fields that a dataclass declares itself: its bases have a place of their own. `:without:` leaves one out."""
 
     required_arguments = 1
+    option_spec: ClassVar = {"without": str}
 
     def run(self) -> list[nodes.Node]:
         module, _, name = self.arguments[0].rpartition(".")
         options = getattr(import_module(module), name)
-        own = (field for field in fields(options) if field.name in vars(options)["__annotations__"])
+        own = vars(options)["__annotations__"].keys() - {self.options.get("without")}
         self.env.note_dependency(str(import_module(module).__file__))
-        return self.parse_text_to_nodes("".join(map(described, own)))
+        return self.parse_text_to_nodes("".join(described(each) for each in fields(options) if each.name in own))
 
 
 def described(field: Field[Any]) -> str:

@@ -8,18 +8,20 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import requests
-import socketio
 
-from tests.programs import ROOT, TWISTD, twistd
+from tests.programs import ROOT, TWISTD, Program, twistd
+from tests.python_client import connected
 from txsocketio.app.service import Options, makeService
+from txsocketio.socketio.service import STOP_TIMEOUT
 
 LOOPBACK = "--listen=tcp:0:interface=127.0.0.1"
-LISTENING = r"(https?)://127\.0\.0\.1:(\d+)/"
+LISTENING = r"(https?://127\.0\.0\.1:\d+/)"
 
 ECHO = """\
 def setup(io):
@@ -27,22 +29,6 @@ def setup(io):
     def connected(socket):
         socket.on("echo", lambda value: value)
 """
-
-
-@pytest.fixture
-def connect() -> Iterator[Callable[..., socketio.Client]]:
-    """Makes connected clients, which are gone after the test."""
-    clients = []
-
-    def make(port: str | int, **options: object) -> socketio.Client:
-        client = socketio.Client(reconnection_delay=0.05, randomization_factor=0)
-        clients.append(client)
-        client.connect(f"http://127.0.0.1:{port}", wait_timeout=5, **options)
-        return client
-
-    yield make
-    for client in clients:
-        client.shutdown()
 
 
 def fetch(url: str) -> tuple[int, str]:
@@ -54,40 +40,40 @@ def fetch(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def test_without_arguments_it_is_a_chat(tmp_path: Path, connect: Callable[..., socketio.Client]) -> None:
+def test_without_arguments_it_is_a_chat(tmp_path: Path) -> None:
     """Two people meet in the lobby and talk, on the page's own events."""
     with twistd("socketio", LOOPBACK, cwd=tmp_path) as program:
-        port = program.wait_for(rf"The chat demo.* at /socket\.io on {LISTENING}")[2]
-        status, page = fetch(f"http://127.0.0.1:{port}/")
+        url = program.wait_for(rf"The chat demo at /socket\.io on {LISTENING}")[1]
+        status, page = fetch(url)
         assert (status, "https://cdn.socket.io/" in page) == (200, True)
-        ada, grace, heard = connect(port), connect(port), threading.Event()
-        ada.on("message", lambda message: message["text"] == "hello" and heard.set())
-        assert ada.call("enter", ("Ada", "lobby"))["nick"] == "Ada"
-        assert sorted(grace.call("enter", ("Grace", "lobby"))["people"].values()) == ["Ada", "Grace"]
-        assert grace.call("say", "hello")["text"] == "hello"
-        assert heard.wait(5)
+        with connected(url) as ada, connected(url) as grace:
+            heard = threading.Event()
+            ada.on("message", lambda message: message["text"] == "hello" and heard.set())
+            assert ada.call("enter", ("Ada", "lobby"))["nick"] == "Ada"
+            assert sorted(grace.call("enter", ("Grace", "lobby"))["people"].values()) == ["Ada", "Grace"]
+            assert grace.call("say", "hello")["text"] == "hello"
+            assert heard.wait(5)
 
 
-def test_it_runs_an_application_of_the_current_directory(
-    tmp_path: Path, connect: Callable[..., socketio.Client]
-) -> None:
+def test_it_runs_an_application_of_the_current_directory(tmp_path: Path) -> None:
     """Nothing needs to be installed to try something."""
     (tmp_path / "echo.py").write_text(ECHO)
     with twistd("socketio", LOOPBACK, "--app", "echo:setup", "--path=/live", cwd=tmp_path) as program:
-        port = program.wait_for(rf"echo:setup at /live on {LISTENING}")[2]
-        assert connect(port, socketio_path="/live").call("echo", 5) == 5
+        url = program.wait_for(rf"echo:setup at /live on {LISTENING}")[1]
+        with connected(url, socketio_path="/live") as client:
+            assert client.call("echo", 5) == 5
 
 
-def test_it_runs_a_server_that_the_application_has_made(
-    tmp_path: Path, connect: Callable[..., socketio.Client]
-) -> None:
+def test_it_runs_a_server_that_the_application_has_made(tmp_path: Path) -> None:
     """Options that are Python objects need code."""
     (tmp_path / "own.py").write_text("from txsocketio import Server\n" + ECHO + "io = Server()\nsetup(io)\n")
     with twistd("socketio", LOOPBACK, "--app", "own:io", cwd=tmp_path) as program:
-        assert connect(program.wait_for(LISTENING)[2]).call("echo", 5) == 5
+        url = program.wait_for(rf"own:io at /socket\.io on {LISTENING}")[1]
+        with connected(url) as client:
+            assert client.call("echo", 5) == 5
 
 
-def test_a_file_configures_everything(tmp_path: Path, connect: Callable[..., socketio.Client]) -> None:
+def test_a_file_configures_everything(tmp_path: Path) -> None:
     """Several endpoints, all with the same server."""
     (tmp_path / "echo.py").write_text(ECHO)
     (tmp_path / "chat.toml").write_text(
@@ -95,19 +81,25 @@ def test_a_file_configures_everything(tmp_path: Path, connect: Callable[..., soc
         '[server]\ntransports = ["websocket"]\n'
     )
     with twistd("socketio", "--config=chat.toml", cwd=tmp_path) as program:
-        where = program.wait_for(rf"on {LISTENING}, {LISTENING}, unix:chat.sock")
-        for port in (where[2], where[4]):
-            assert connect(port, transports=["websocket"]).call("echo", 5) == 5
+        for url in program.wait_for(rf"on {LISTENING}, {LISTENING}, unix:chat.sock").groups():
+            with connected(url, transports=["websocket"]) as client:
+                assert client.call("echo", 5) == 5
 
 
 def test_it_serves_the_client(tmp_path: Path) -> None:
-    """The page loads the client from the server when there is one."""
+    """The page loads the client from the server when there is one; pages of other sites that are allowed can, too."""
     (tmp_path / "socket.io.min.js").write_text("/* the client */")
-    with twistd("socketio", LOOPBACK, "--client-path=.", cwd=tmp_path) as program:
-        url = program.wait_for(LISTENING)[0]
+    allowed = "https://example.com"
+    with twistd("socketio", LOOPBACK, "--client-path=.", f"--cors-allowed-origins={allowed}", cwd=tmp_path) as program:
+        url = program.wait_for(LISTENING)[1]
         assert '<script src="/socket.io/socket.io.min.js"></script>' in fetch(url)[1]
-        assert fetch(f"{url}socket.io/socket.io.min.js") == (200, "/* the client */")
         assert fetch(f"{url}socket.io/socket.io.js")[0] == 400
+        for headers in ({}, {"TE": "trailers", "Connection": "TE"}):  # the second goes through twisted.web
+            first = requests.get(f"{url}socket.io/socket.io.min.js", headers={"Origin": allowed, **headers}, timeout=5)
+            assert (first.text, first.headers["Access-Control-Allow-Origin"]) == ("/* the client */", allowed)
+            headers["If-None-Match"] = first.headers["ETag"]
+            again = requests.get(f"{url}socket.io/socket.io.min.js", headers=headers, timeout=5)
+            assert (again.status_code, "Content-Length" in again.headers) == (304, False)
 
 
 def test_it_serves_tls(tmp_path: Path) -> None:
@@ -117,35 +109,46 @@ def test_it_serves_tls(tmp_path: Path) -> None:
     subprocess.run(make.split(), cwd=tmp_path, check=True, capture_output=True)
     endpoint = "ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem"
     with twistd("socketio", f"--listen={endpoint}", cwd=tmp_path) as program, requests.Session() as session:
-        scheme, port = program.wait_for(LISTENING).groups()
-        session.verify = str(tmp_path / "cert.pem")
-        client = socketio.Client(reconnection=False, http_session=session)
-        client.connect(f"{scheme}://127.0.0.1:{port}", wait_timeout=5)
-        assert scheme == "https"
-        assert client.call("enter", ("Ada", "lobby"))["room"] == "lobby"
-        assert client.transport() == "websocket"
-        client.disconnect()
+        session.trust_env, session.verify = False, str(tmp_path / "cert.pem")
+        url = program.wait_for(LISTENING)[1]
+        with connected(url, session=session) as client:
+            assert client.call("enter", ("Ada", "lobby"))["room"] == "lobby"
+            assert (url[:6], client.transport()) == ("https:", "websocket")
 
 
-@pytest.mark.parametrize("transport", ["polling", "websocket"])
-def test_clients_come_back_after_a_restart(
-    tmp_path: Path, connect: Callable[..., socketio.Client], transport: str
-) -> None:
+@pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")  # of the client, when cut off
+def test_clients_come_back_after_a_restart(tmp_path: Path) -> None:
     """SIGTERM closes their transports, with no word that would keep them from reconnecting, and exits with 0."""
-    with twistd("socketio", LOOPBACK, cwd=tmp_path) as program:
-        port = program.wait_for(LISTENING)[2]
-        client, gone, back = connect(port, transports=[transport]), threading.Event(), threading.Event()
-        client.on("disconnect", lambda reason: gone.set())
-        client.on("connect", back.set)
-        began = time.monotonic()
-        assert program.terminate() == 0
-        assert time.monotonic() - began < 5
-        assert "The chat demo is stopping: 1 client" in program.output
-        assert "The chat demo has stopped" in program.output
-        assert gone.wait(5)
-    with twistd("socketio", f"--listen=tcp:{port}:interface=127.0.0.1", cwd=tmp_path) as program:
-        program.wait_for(LISTENING)
-        assert back.wait(5)
+    gone, back = threading.Event(), threading.Event()
+    with ExitStack() as stack:
+        with twistd("socketio", LOOPBACK, cwd=tmp_path) as program:
+            url = program.wait_for(LISTENING)[1]
+            client = stack.enter_context(connected(url, reconnection=True))
+            client.on("disconnect", lambda reason: gone.set())
+            client.on("connect", back.set)
+            began = time.monotonic()
+            assert program.terminate() == 0
+            assert time.monotonic() - began < STOP_TIMEOUT
+            assert "The chat demo is stopping; clients: 1" in program.output
+            assert "The chat demo has stopped" in program.output
+            assert gone.wait(5)
+        port = url.rstrip("/").rpartition(":")[2]
+        with twistd("socketio", f"--listen=tcp:{port}:interface=127.0.0.1", cwd=tmp_path), stack.pop_all():
+            assert back.wait(5)
+
+
+def test_a_held_poll_is_answered_at_the_stop(tmp_path: Path) -> None:
+    """A client that polls is told that its transport is closed, and not left to a broken connection."""
+    with twistd("socketio", LOOPBACK, cwd=tmp_path) as program, requests.Session() as session:
+        url = f"{program.wait_for(LISTENING)[0]}socket.io/?EIO=4&transport=polling"
+        url += "&sid=" + session.get(url).text.partition('"sid":"')[2][:20]
+        assert session.post(url, "40").text == "ok"
+        assert session.get(url).text.startswith("40")
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(session.get, url)
+            assert requests.post(url, "40/unknown,").text == "ok"
+            assert program.terminate() == 0
+            assert held.result().status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -201,14 +204,18 @@ def test_an_error_in_the_application_is_shown_in_full(tmp_path: Path) -> None:
         assert "No module named 'nowhere_to_be_found'" in program.output
 
 
-def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
-    """The second of two servers says which port it is about."""
+@pytest.mark.parametrize("foreground", [["-n"], []])
+def test_a_port_in_use_is_told_in_one_line(tmp_path: Path, foreground: list[str]) -> None:
+    """The second of two servers says which port it is about, also as a daemon, and leaves nothing behind."""
     with twistd("socketio", LOOPBACK, cwd=tmp_path) as first:
-        port = first.wait_for(LISTENING)[2]
-        with twistd("socketio", f"--listen=tcp:{port}:interface=127.0.0.1", cwd=tmp_path) as second:
+        port = first.wait_for(LISTENING)[1].rstrip("/").rpartition(":")[2]
+        flags = (*foreground, "--pidfile=second.pid", "--logfile=second.log")
+        with Program(TWISTD, *flags, "socketio", f"--listen=tcp:{port}:interface=127.0.0.1", cwd=tmp_path) as second:
             assert second.wait() == 1
-            assert f"Couldn't listen on 127.0.0.1:{port}" in second.output
-            assert "Traceback" not in second.output
+    told = (tmp_path / "second.log").read_text()
+    assert told.count(f"Couldn't listen on 127.0.0.1:{port}") == 1
+    assert "Traceback" not in told + second.output
+    assert not (tmp_path / "second.pid").exists()
 
 
 def test_help_names_every_flag() -> None:

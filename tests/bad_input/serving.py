@@ -43,17 +43,27 @@ class Serving:
 
     Attributes:
         io: the server, None when it runs somewhere else.
-        bystander: a client that was there before.
         reasons: why sockets were disconnected, by id, as far as the bystander has read.
     """
 
     def __init__(self, address: Address, io: Json = None) -> None:
         self.address = address
         self.io = io
-        self.bystander: WebSocket
+        self._bystanders: list[WebSocket] = []
         self._sessions: list[Polling | WebSocket] = []
         self._wires: list[Wire] = []
         self.reasons: dict[str, str] = {}
+
+    @property
+    def bystander(self) -> WebSocket:
+        """A client that was there before."""
+        return self._bystanders[0]
+
+    async def call_bystander(self) -> None:
+        self._bystanders.append(await WebSocket.open(self.address))
+        await self.bystander.join()
+        await self.bystander.send('42["watch"]')
+        await self.check_bystander()
 
     async def wire(self) -> Wire:
         wire = await Wire.open(self.address)
@@ -103,10 +113,18 @@ class Serving:
 
     async def leave(self) -> None:
         """End what the test left open, as a client that goes away."""
-        for session in self._sessions:
+        sessions, self._sessions = self._sessions, []
+        for session in sessions:
             await session.leave()
-        for wire in self._wires:
+        wires, self._wires = self._wires, []
+        for wire in wires:
             wire.close()
+
+    def cut_off(self) -> None:
+        """Do the same at once, and for the bystander too, so that nothing of a test that failed is waited for."""
+        sessions = [*self._sessions, *self._bystanders]
+        for wire in [*self._wires, *(wire for session in sessions for wire in session.wires)]:
+            wire.reset()
 
 
 @asynccontextmanager
@@ -128,8 +146,10 @@ async def serving(way: str, **options: Json) -> AsyncIterator[Serving]:
             await server.check_bystander()
             await server.leave()
             await until(lambda: io.engine.clients_count == 1, "the bystander is the only session")
-        await until(lambda: io.engine.clients_count == 0, "nobody is left")
+        await until(lambda: not (io.engine.sessions or io.engine.websockets or io.root.sockets), "nobody is left")
+        assert len(io.engine.deadlines) == 0
     finally:
+        server.cut_off()
         await io.close()
         await port.stopListening()
 
@@ -146,10 +166,7 @@ async def elsewhere(target: str) -> AsyncIterator[Serving]:
 
 @asynccontextmanager
 async def bystanding(server: Serving) -> AsyncIterator[None]:
-    server.bystander = await WebSocket.open(server.address)
-    await server.bystander.join()
-    await server.bystander.send('42["watch"]')
-    await server.check_bystander()
+    await server.call_bystander()
     try:
         yield
     finally:

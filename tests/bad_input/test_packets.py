@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet import reactor
 
-from tests.bad_input.serving import Serving, check_echo, ending
+from tests.bad_input.serving import WAYS, Serving, check_echo, ending
 from tests.bad_input.table import rows
 
 Message = str | bytes
 Messages = list[Message]
 
 PLACEHOLDER = '{"_placeholder":true,"num":%s}'
+
+
+@pytest.fixture
+def way() -> str:
+    """One way of HTTP: whatever brings a packet, it is the same packet."""
+    return WAYS[0]
 
 
 def event_with(num: str) -> str:
@@ -182,6 +189,7 @@ HARMLESS = rows(
     ("70 name of a method", ['42["emit","x"]', '42["join","x"]', '42["_handlers"]'], []),
     ("70 private name with a listener", ['42["_private"]'], ['42["seen","_private"]']),
     ("70 constructor", ['42["constructor"]'], ['42["seen","constructor"]']),
+    ("70 number as a name", ["42[1]"], ['42["seen","1"]']),
     ("71 unknown id", ['4399["x"]'], []),
     ("71 acknowledgement without an id", ['43["x"]'], []),
     ("73 id of 15 digits", ['42123456789012345["echo",1]'], ["43123456789012345[1]"]),
@@ -220,6 +228,18 @@ async def test_harmless_packet(server: Serving, transport: str, sent: Messages, 
     await session.send(*sent)
     assert [await session.read() for _ in expected] == expected
     await check_echo(session)
+
+
+async def test_pongs_start_no_timers(server: Serving, transport: str) -> None:
+    """54: CVE-2026-48802; a session has one deadline for its heartbeat, and one to join a namespace until it has."""
+    if server.io is None:
+        pytest.skip("looks inside")
+    session = await server.session(transport)
+    await session.join()
+    before = len(server.io.engine.deadlines), len(reactor.getDelayedCalls())
+    await session.send(*["3"] * 1000)
+    await check_echo(session)
+    assert (len(server.io.engine.deadlines), len(reactor.getDelayedCalls())) == before
 
 
 async def test_close_packet_over_websocket_is_ignored(server: Serving) -> None:

@@ -5,26 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import socketio
 
 from tests.programs import ROOT, Program, twistd
+from tests.python_client import connected
 
 EXAMPLES = ROOT / "examples"
 LISTEN = "tcp:0:interface=127.0.0.1"
-
-
-@contextmanager
-def connected(url: str, namespace: str = "/", **auth: str) -> Iterator[socketio.Client]:
-    """A client, for as long as it is needed."""
-    client = socketio.Client(reconnection=False)
-    client.connect(url, auth=auth or None, namespaces=[namespace], wait_timeout=5)
-    try:
-        yield client
-    finally:
-        client.disconnect()
 
 
 def address(program: Program) -> str:
@@ -40,14 +26,24 @@ def test_every_example_is_listed() -> None:
         assert file.is_dir() or file.suffix == ".md" or f"`{file.name}`" in table
 
 
+def test_hello() -> None:
+    """The first application of the manual, a server by itself: everybody in the lobby hears what is said."""
+    with twistd("socketio", "--app=hello:io", f"--listen={LISTEN}", cwd=EXAMPLES) as program:
+        heard = Heard()
+        with connected(address(program)) as client:
+            client.on("chat:message", heard)
+            assert client.call("chat:message", "hello") == "delivered"
+            assert heard.next(1) == [("hello",)]
+
+
 def test_chat() -> None:
     """An application for the command: who is in the room hears what is said, and that somebody came."""
     with twistd("socketio", "--app=chat:setup", f"--listen={LISTEN}", cwd=EXAMPLES) as program:
         url, heard = address(program), Heard()
-        with connected(url, name="Ada") as ada:
+        with connected(url, auth={"name": "Ada"}) as ada:
             ada.on("chat:joined", heard)
             ada.on("chat:message", heard)
-            with connected(url, name="Grace") as grace:
+            with connected(url, auth={"name": "Grace"}) as grace:
                 assert grace.call("chat:message", "hello") == "delivered"
                 assert heard.next(2) == [("Grace",), ("Grace", "hello")]
 
@@ -67,7 +63,7 @@ def test_with_klein() -> None:
     """An order by plain HTTP is told to the clients of a namespace."""
     with Program(sys.executable, "with_klein.py", cwd=EXAMPLES, LISTEN=LISTEN) as program:
         url, heard = address(program), Heard()
-        with connected(url, "/orders") as client:
+        with connected(url, namespaces=["/orders"]) as client:
             client.on("order", heard, namespace="/orders")
             with urllib.request.urlopen(f"{url}/order", data=b"tea", timeout=5) as answer:
                 assert answer.read() == b"ordered tea\n"

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 
 from twisted.internet import reactor
@@ -26,11 +25,15 @@ PATIENCE = 0.5
 
 def create_server(**options: Json) -> Server:
     io = Server(**options)
-    farewells = Farewells()
-    for namespace in (io.of("/"), io.of("/private"), io.of("/news"), io.of(re.compile(r"/room-\d+"))):
-        serve(namespace, farewells)
-    io.of("/private").use(authenticate)
+    setup(io)
     return io
+
+
+def setup(io: Server) -> None:
+    farewells = Farewells()
+    for name in ("/", "/private", "/news", "/room"):
+        serve(io.of(name), farewells)
+    io.of("/private").use(authenticate)
 
 
 def serve(namespace: Namespace, farewells: Farewells) -> None:

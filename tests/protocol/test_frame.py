@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txsocketio.protocol.frame import BINARY, TEXT, encode_frame, unmask, whole_messages
+from txsocketio.protocol.frame import BINARY, COMPRESSED, TEXT, encode_frame, unmask, whole_messages
 
 KEY = b"\x37\xfa\x21\x3d"
 LIMIT = 1_000_000
@@ -31,6 +31,8 @@ ENCODED = {
     "the shortest with a length of 16 bits": (BINARY, b"x" * 126, bytes.fromhex("827e007e") + b"x" * 126),
     "256 bytes": (BINARY, bytes(256), bytes.fromhex("827e0100") + bytes(256)),
     "the longest with a length of 16 bits": (BINARY, bytes(65535), bytes.fromhex("827effff") + bytes(65535)),
+    "a compressed text": (TEXT | COMPRESSED, b"\xf2\x00", bytes.fromhex("c102f200")),
+    "a compressed binary": (BINARY | COMPRESSED, bytes(126), bytes.fromhex("c27e007e") + bytes(126)),
     "64 KiB": (BINARY, bytes(65536), bytes.fromhex("827f0000000000010000") + bytes(65536)),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -294,7 +295,10 @@ def test_what_only_resembles_a_placeholder_is_data() -> None:
 
 
 def test_an_attachment_that_nothing_asks_for_is_dropped() -> None:
-    assert parts(received(Decoder(), ['51-["x"]', b"a"])) == (EVENT, "/", None, ["x"])
+    decoder, attachment = Decoder(), bytes(1000)
+    references = sys.getrefcount(attachment)
+    assert parts(received(decoder, ['51-["x"]', attachment])) == (EVENT, "/", None, ["x"])
+    assert sys.getrefcount(attachment) == references
 
 
 # Rows 75-80 of the list of hostile input: the messages, what the last one raises.

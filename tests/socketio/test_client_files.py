@@ -21,7 +21,7 @@ class RecordingExchange:
 
     def __init__(self, method: str = "GET", **fields: str) -> None:
         given = {name.replace("_", "-").encode(): value.encode() for name, value in fields.items()}
-        self.request = HTTPRequest(method, "/socket.io/x", b"", given, "127.0.0.1", False)
+        self.request = HTTPRequest(method, "/socket.io/x", given, ("127.0.0.1", False))
         self.status: int | None = None
 
     def answer(self, status: int, fields: Fields, body: bytes) -> None:

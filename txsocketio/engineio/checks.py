@@ -71,7 +71,7 @@ def verify_session(request: HTTPRequest, transport: str | None, session: Session
         raise bad_request("TRANSPORT_MISMATCH", transport=transport, previousTransport=session.transport)
     if protocol_of(request) != session.protocol:
         raise bad_request("PROTOCOL_MISMATCH", protocol=protocol_of(request), previousProtocol=session.protocol)
-    if request.is_upgrade and not session.can_upgrade:
+    if request.is_upgrade and session.transport == "polling" and not session.can_upgrade:
         # The reference server answers 101 and closes; a client learns more from a refusal.
         raise bad_request("UPGRADE_NOT_POSSIBLE")
 

@@ -26,7 +26,7 @@ from txsocketio.engineio.options import EngineOptions
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.polling import Polling
 from txsocketio.engineio.resource import EngineResource
-from txsocketio.engineio.session import Session
+from txsocketio.engineio.session import CLOSED, Session
 from txsocketio.engineio.site import EngineSite
 from txsocketio.engineio.upgrade import Upgrade
 from txsocketio.engineio.websocket import WebSocket, websocket_classes
@@ -76,7 +76,7 @@ class Engine:
         self.options = options if options is not None else EngineOptions.of(keywords)
         self.clock = clock
         heartbeat = min(self.options.ping_interval, self.options.ping_timeout)
-        self.deadlines = Deadlines(self.clock, min(1.0, heartbeat / 20))
+        self.deadlines = Deadlines(self.clock, min(0.25, heartbeat / 100))
         self.sessions: dict[str, Session] = {}
         self.websockets: set[WebSocket] = set()
         self.on_session: Callable[[Session], None] = self._announce_session
@@ -133,6 +133,9 @@ class Engine:
             Fires when the connections are gone, at most two seconds later.
         """
         for session in list(self.sessions.values()):
+            if isinstance(session.transport_in_use, Polling):
+                # A close packet would tell python-socketio's client not to come back.
+                session.transport_in_use.send_noop()
             session.close(discard=True)
         if not self.websockets:
             return succeed(None)
@@ -155,6 +158,7 @@ class Engine:
             request.forwarded(self.options.trusted_proxies)
         if not self._middlewares:
             return self._admit(exchange, name)
+        exchange.watch()
         self._later(self._ask_middlewares(exchange, name))
 
     async def _ask_middlewares(self, exchange: Exchange, name: str) -> None:
@@ -202,6 +206,7 @@ class Engine:
     def _ask(self, exchange: Exchange) -> None:
         if self.options.allow_request is None and self.options.generate_id is None:
             return self._open(exchange, new_sid())
+        exchange.watch()
         self._later(self._ask_application(exchange))
 
     async def _ask_application(self, exchange: Exchange) -> None:
@@ -254,10 +259,10 @@ class Engine:
         session.send_outgoing(self._open_packet(sid, ["websocket"] if session.can_upgrade else []))
         exchange.extra = [*exchange.extra, *self.answers.first_fields(exchange.request), *self.answers.cookie(sid)]
         self._introduce(session)
-        if session.is_open:
-            polling.handle(exchange)
-        elif not exchange.answered:
+        if session.state is CLOSED:
             self.answers.send(exchange, 400)
+        else:
+            polling.handle(exchange)
 
     def _open_websocket(self, exchange: Exchange, sid: str) -> None:
         key = self._websocket_key(exchange)
@@ -293,10 +298,13 @@ class Engine:
 
     def _upgrade(self, exchange: Exchange, session: Session) -> None:
         polling = session.transport_in_use
-        assert isinstance(polling, Polling)  # or it could not be upgraded
         key = self._websocket_key(exchange)
         websocket, rest = self._switch(exchange, session, key, [])
-        websocket.session = Upgrade(session, polling, websocket)
+        websocket.session = upgrade = Upgrade(session, websocket)
+        if not isinstance(polling, Polling):
+            # The suite of the protocol wants the second WebSocket of a session opened, and closed at once.
+            return websocket.discard()
+        upgrade.begin(polling)
         websocket.flush()
         if rest:
             websocket.dataReceived(rest)

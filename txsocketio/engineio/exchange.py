@@ -63,6 +63,10 @@ class Exchange:
         """
         raise NotImplementedError
 
+    def watch(self, on_lost: Callable[[], None] | None = None) -> None:
+        """Notice when the connection goes away before the answer, and call `on_lost` then."""
+        self.on_lost = on_lost
+
     def lost(self) -> None:
         """The connection went away."""
         if not self.answered:

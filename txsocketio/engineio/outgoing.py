@@ -52,8 +52,8 @@ class Outgoing:
 
     @property
     def size(self) -> int:
-        """About as many bytes as it keeps while it waits."""
-        return len(self.text or b"") + sum(map(len, self.attachments))
+        """About as many bytes as it keeps while it waits; an empty message is not free either."""
+        return 1 + len(self.text or b"") + sum(map(len, self.attachments))
 
     def messages(self) -> Iterator[tuple[int, bytes]]:
         """The WebSocket messages with the first byte of their frames."""

@@ -66,24 +66,31 @@ class Polling:
             self.session.engine.answers.send(exchange, 400)
             return self.session.ended("transport error", "overlap from client")
         self.poll = exchange
-        exchange.on_lost = self._poll_lost
+        exchange.watch(self._poll_lost)
         self.session.ready()
         if self.poll is not None and self.session.upgrade is not None:
             self.session.upgrade.poll_arrived()
 
     def announce(self, exchange: Exchange) -> None:
         """A POST has begun; its body is still on the way."""
-        if self._posting is not None:
-            first, self._posting = self._posting, None
-            self.session.engine.answers.send(exchange, 400)
-            self.session.ended("transport error", "data request overlap from client")
-            return first.drop()
-        self._posting = exchange
-        exchange.on_lost = self._post_lost
+        if not self._overlaps(exchange):
+            self._posting = exchange
+            exchange.watch(self._post_lost)
+
+    def _overlaps(self, exchange: Exchange) -> bool:
+        """Whether another POST is still on the way: that ends the session, and both of them."""
+        first = self._posting
+        if first is None or first is exchange or first.answered:
+            return False
+        self._posting = None
+        self.session.engine.answers.send(exchange, 400)
+        self.session.ended("transport error", "data request overlap from client")
+        first.drop()
+        return True
 
     def _receive(self, exchange: Exchange) -> None:
-        if self._posting is not None and self._posting is not exchange:
-            return self.announce(exchange)
+        if self._overlaps(exchange):
+            return
         self._posting = None
         session = self.session
         if exchange.request.fields.get(b"content-type") == b"application/octet-stream":
@@ -101,7 +108,7 @@ class Polling:
                 except Exception:  # noqa: BLE001 - a border, the application's code
                     log.failure("A message of {session} could not be handled", session=session)
         except PacketError as error:
-            session.ended("parse error", str(error))
+            session.receive_bad(error)
         self._corked = False
         session.engine.answers.ok(exchange, HTML, b"ok")
         session.ready()
@@ -133,11 +140,19 @@ class Polling:
         self._answer(packets, compress=any(outgoing.compress for outgoing in outbox))
 
     def finish(self, outbox: list[Outgoing]) -> None:
-        """Answer the poll with all that waits, and with the end of the session."""
-        self._answer([packet for outgoing in outbox for packet in outgoing.packets()] + [CLOSE_PACKET])
+        """Answer the poll with all that waits; the next one, or this one if nothing waits, with the end of the session.
+
+        Together in one answer the official client would see the end first: it handles messages a tick later. Of a
+        DISCONNECT it would then learn nothing, and come back.
+        """
+        if outbox:
+            return self.send_all(outbox)
+        self._answer([CLOSE_PACKET])
         self.session.closed()
 
     def closed_by_client(self) -> None:
+        """The client wants no more; its poll is answered with nothing, as it has closed already."""
+        self.send_noop()
         self.session.ended("transport close")
 
     def discard(self, abort: bool = False) -> None:
@@ -147,6 +162,12 @@ class Polling:
             self._answer([CLOSE_PACKET])
 
     # --- while the session upgrades ---
+
+    def retire(self) -> None:
+        """The session goes on over WebSocket: what still is on the way here no longer concerns it."""
+        self.send_noop()
+        if self._posting is not None:
+            self._posting.on_lost = None
 
     def send_noop(self) -> None:
         """Answer the poll with nothing, so that the client can stop polling."""
@@ -171,5 +192,4 @@ class Polling:
     def _answer(self, packets: list[bytes], compress: bool = False) -> None:
         poll, self.poll = self.poll, None
         assert poll is not None
-        poll.on_lost = None
         self.session.engine.answers.ok(poll, TEXT, encode_payload(packets), compress)

@@ -8,6 +8,7 @@ a POST that is cut off is never seen. In a site of our own (`site.py`) neither i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IProtocol
@@ -42,13 +43,19 @@ class EngineResource(Resource):
 class WebExchange(Exchange):
     """A request of twisted.web."""
 
-    __slots__ = ("_web",)
+    __slots__ = ("_is_watched", "_web")
 
     def __init__(self, web: Request) -> None:
         content = web.content
         super().__init__(request_of(web), content.read() if content is not None else b"")
         self._web = web
-        web.notifyFinish().addErrback(self._finished)
+        self._is_watched = False
+
+    def watch(self, on_lost: Callable[[], None] | None = None) -> None:
+        super().watch(on_lost)
+        if not self._is_watched:
+            self._is_watched = True
+            self._web.notifyFinish().addErrback(self._finished)
 
     def _finished(self, failure: Failure) -> None:
         self.lost()
@@ -64,7 +71,7 @@ class WebExchange(Exchange):
         headers.removeHeader(b"Content-Type")
         for name, value in fields:
             headers.addRawHeader(name, value)
-        if status != 204:
+        if status not in (204, 304):  # RFC 9110, 8.6
             headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
         if close and hasattr(web.channel, "persistent"):
             headers.setRawHeaders(b"Connection", [b"close"])
@@ -109,16 +116,12 @@ def detach(channel: Any, protocol: IProtocol) -> None:
 
 def request_of(web: Request) -> HTTPRequest:
     """The head of a request of twisted.web; fields that came several times are joined as HTTP joins them."""
-    joined = [
-        (name, (b"; " if name.lower() == b"cookie" else b", ").join(values))
-        for name, values in web.requestHeaders.getAllRawHeaders()
-    ]
-    lines = b"\r\n".join([b"%b: %b" % field for field in joined])
-    return HTTPRequest(
-        web.method.decode("latin-1"),
-        web.uri.decode("latin-1"),
-        lines,
-        None,
-        getattr(web.getClientAddress(), "host", "") or "",
-        web.isSecure(),
-    )
+    fields = {}
+    for name, values in web.requestHeaders.getAllRawHeaders():
+        low = name.lower()
+        fields[low] = values[0] if len(values) == 1 else (b"; " if low == b"cookie" else b", ").join(values)
+
+    def peer() -> tuple[str, bool]:
+        return getattr(web.getClientAddress(), "host", "") or "", web.isSecure()
+
+    return HTTPRequest(web.method.decode("latin-1"), web.uri.decode("latin-1"), fields, peer)

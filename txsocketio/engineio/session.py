@@ -21,6 +21,8 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
+
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.errors import PacketError
 from txsocketio.protocol.engineio import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from txsocketio.engineio.request import HTTPRequest
     from txsocketio.engineio.upgrade import Upgrade
     from txsocketio.engineio.websocket import WebSocket
+
+log = Logger()
 
 
 class State(IntEnum):
@@ -57,6 +61,14 @@ def _discard(outgoing: Outgoing) -> None:
 
 def _ignore_message(data: str | bytes) -> None:
     """What `on_message` is before somebody listens, and for a session that has ended."""
+
+
+def _tell(listener: Callable[..., None], *arguments: str) -> None:
+    """Call the application; its fault must not reach what happened to end the session: a timer, another client."""
+    try:
+        listener(*arguments)
+    except Exception:  # noqa: BLE001 - a border, the application's code
+        log.failure("A listener of a session failed")
 
 
 class Session:
@@ -162,6 +174,7 @@ class Session:
             self._closing_reason = reason
             self.send_outgoing = _discard
             self.on_message = _ignore_message
+            self.pong_due = False
             self._heartbeat.cancel()
             self._heartbeat = self.engine.deadlines.start(self.engine.options.close_timeout, self.closed)
             if self.upgrade is not None:
@@ -184,13 +197,20 @@ class Session:
             self.on_message(packet[1:])
         elif kind == PONG:
             self._start_interval()
+        elif kind == CLOSE:
+            self.transport_in_use.closed_by_client()
+        elif self.state is not OPEN:
+            return
         elif kind == PING:
             # Engine.IO protocol v4: "the ping packets are now sent by the server".
             self.ended("transport error", "invalid heartbeat direction")
-        elif kind == CLOSE:
-            self.transport_in_use.closed_by_client()
         elif kind not in IGNORED:
             raise PacketError(f"unknown packet type {kind!r}")
+
+    def receive_bad(self, error: PacketError) -> None:
+        """The client sent what is no packet; a closing session listens no more, and goes on to send its rest."""
+        if self.state is OPEN:
+            self.ended("parse error", str(error))
 
     def heard(self) -> None:
         """The client has sent something while a pong is due.
@@ -226,7 +246,7 @@ class Session:
             transport.send_all(self.take_outbox())
         self.send_outgoing = transport.send_outgoing if transport.is_ready else self.enqueue
         if drained and self.on_drain is not None:
-            self.on_drain()
+            _tell(self.on_drain)
 
     def closed(self) -> None:
         """What was to be sent before the end has left, or the time for it is over."""
@@ -248,7 +268,7 @@ class Session:
         self.transport_in_use.discard(abort=reason == SLOW_CONSUMER)
         on_close, self.on_close, self.on_drain = self.on_close, None, None
         if on_close is not None:
-            on_close(reason, description)
+            _tell(on_close, reason, description)
 
     # --- what waits to be sent ---
 

@@ -20,7 +20,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, HTTPChannel, datetimeToString
-from twisted.web.resource import IResource, Resource
+from twisted.web.pages import notFound
+from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from txsocketio.engineio.direct import DirectWriter
@@ -54,7 +55,7 @@ class EngineSite(Site):
     def __init__(self, engine: Engine, root: IResource | None = None) -> None:
         options = engine.options
         super().__init__(
-            root if root is not None else Resource(),
+            root if root is not None else notFound(),
             requestFactory=LimitedRequest,
             timeout=options.idle_timeout,
             reactor=engine.clock,
@@ -119,6 +120,11 @@ class LimitedRequest(Request):
         if not self._refused:
             super().handleContentChunk(data)
 
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        # The end of a body may stand right behind what was too much of it.
+        if not self._refused:
+            super().requestReceived(command, path, version)
+
     def _count(self, size: int, announced: bool) -> None:
         channel: Any = self.channel
         site: EngineSite = channel.site
@@ -144,9 +150,10 @@ class LightExchange(Exchange):
             return
         self.answered = True
         channel = self._channel
+        close = close or channel.is_receiving
         head = [b"HTTP/1.1 %d %b\r\nDate: %b\r\n" % (status, RESPONSES[status], channel.site.date)]
         head += [b"%b: %b\r\n" % field for field in fields]
-        if status != 204:
+        if status not in (204, 304):  # RFC 9110, 8.6
             head.append(b"Content-Length: %d\r\n" % len(body))
         head.append(b"Connection: close\r\n\r\n" if close else b"\r\n")
         head.append(body)
@@ -174,8 +181,7 @@ class LightChannel(DirectWriter, HTTPChannel):
     _missing = 0
     _ahead = b""
     _draining = False
-    _address = ""
-    _secure = False
+    _peer = ("", False)
 
     def __init__(self, site: EngineSite) -> None:
         super().__init__()
@@ -186,10 +192,10 @@ class LightChannel(DirectWriter, HTTPChannel):
     def connectionMade(self) -> None:
         super().connectionMade()
         transport = self.transport
-        if transport.__class__ is not tcp.Server:
+        is_plain = transport.__class__ is tcp.Server
+        if not is_plain:
             self.write = transport.write  # type: ignore[method-assign]
-            self._secure = self.isSecure()
-        self._address = getattr(transport.getPeer(), "host", "") or ""
+        self._peer = getattr(transport.getPeer(), "host", "") or "", not is_plain and self.isSecure()
         self.setTimeout(self.site.engine.options.head_timeout)
 
     def dataReceived(self, data: bytes) -> None:
@@ -204,6 +210,7 @@ class LightChannel(DirectWriter, HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
+        self._ahead = b""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.lost()
@@ -245,9 +252,7 @@ class LightChannel(DirectWriter, HTTPChannel):
                 return False
             self._ahead, body = body, b""
         url = words[1].decode("latin-1")
-        request = HTTPRequest(
-            words[0].decode("ascii"), url, head[len(lines[0]) + 2 :], fields, self._address, self._secure
-        )
+        request = HTTPRequest(words[0].decode("ascii"), url, fields, self._peer, head[len(lines[0]) + 2 :])
         self._exchange = LightExchange(self, request, body)
         if missing > 0:
             self._collect(body, missing)
@@ -261,8 +266,7 @@ class LightChannel(DirectWriter, HTTPChannel):
         self._missing = missing
         self.setTimeout(self.site.engine.options.body_timeout)
         if len(body) + missing > self.site.engine.options.max_http_buffer_size:
-            self._draining = True
-            self.site.engine.answers.send(self._exchange, 413, close=True)
+            self.site.engine.answers.send(self._exchange, 413)
         else:
             self.site.engine.announce(self._exchange)
 
@@ -291,11 +295,16 @@ class LightChannel(DirectWriter, HTTPChannel):
         if self._exchange is not None:
             self.setTimeout(None)
 
+    @property
+    def is_receiving(self) -> bool:
+        """Whether the body of the exchange is still on its way."""
+        return self._missing > 0
+
     def answered(self, close: bool) -> None:
         """The exchange has its answer."""
         self._exchange = None
-        if self._draining:
-            self.setTimeout(LINGER)
+        if self.is_receiving:
+            self._drain()
         elif close:
             self.loseConnection()
         else:
@@ -310,11 +319,15 @@ class LightChannel(DirectWriter, HTTPChannel):
 
     def refuse_body(self) -> None:
         """Answer 413 to a request of twisted.web whose body is still coming, and read no more of it."""
-        self._draining = True
         self.write(
             b"HTTP/1.1 413 Request Entity Too Large\r\nDate: %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             % self.site.date
         )
+        self._drain()
+
+    def _drain(self) -> None:
+        """What still comes of a body is not wanted, and must not be taken for another request."""
+        self._draining = True
         self.setTimeout(LINGER)
 
     def hand_over(self, protocol: IProtocol) -> bytes:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from txsocketio.engineio.polling import Polling
     from txsocketio.engineio.session import Session
     from txsocketio.engineio.websocket import WebSocket
+    from txsocketio.errors import PacketError
 
 PROBE_ANSWER = Outgoing.packet(b"3probe")
 
@@ -29,15 +30,18 @@ class Upgrade:
 
     __slots__ = ("_deadline", "_polling", "_probed", "_session", "_websocket", "engine", "pong_due")
 
-    def __init__(self, session: Session, polling: Polling, websocket: WebSocket) -> None:
+    def __init__(self, session: Session, websocket: WebSocket) -> None:
         self.engine = session.engine
         self.pong_due = False
         self._session = session
-        self._polling = polling
         self._websocket = websocket
         self._probed = False
+
+    def begin(self, polling: Polling) -> None:
+        """Expect the probe. Without this, whatever the client sends over the WebSocket is ignored."""
+        self._polling = polling
         self._deadline = self.engine.deadlines.start(self.engine.options.upgrade_timeout, self.abandon)
-        session.upgrade = self
+        self._session.upgrade = self
 
     def abandon(self) -> None:
         """End the attempt."""
@@ -51,7 +55,7 @@ class Upgrade:
 
     def _complete(self) -> None:
         self._leave()
-        self._polling.send_noop()
+        self._polling.retire()
         self._websocket.session = self._session
         self._session.use(self._websocket)
 
@@ -69,7 +73,9 @@ class Upgrade:
         self.abandon()
 
     def receive(self, packet: str | bytes) -> None:
-        """Take a packet of the attempt."""
+        """Take a packet of the attempt; what still comes when it is over is ignored."""
+        if self._session.upgrade is not self:
+            return
         if packet == "2probe":
             self._probed = True
             self._websocket.send_outgoing(PROBE_ANSWER)
@@ -78,6 +84,9 @@ class Upgrade:
             self._complete()
         else:
             self.abandon()
+
+    def receive_bad(self, error: PacketError) -> None:
+        self.abandon()
 
     def ended(self, reason: str, description: str = "") -> None:
         self.abandon()

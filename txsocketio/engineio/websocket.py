@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from txsocketio.engineio.direct import DirectWriter
 from txsocketio.errors import PacketError
 from txsocketio.protocol.engineio import MESSAGE, decode_text_frame
-from txsocketio.protocol.frame import encode_frame, whole_messages
+from txsocketio.protocol.frame import COMPRESSED, encode_frame, whole_messages
 
 if TYPE_CHECKING:
     from autobahn.websocket.compress_deflate import PerMessageDeflate
@@ -56,9 +56,6 @@ INFLATE_MARGIN = 1024
 
 #: Seconds that the client has to end the connection behind a close frame.
 CLOSE_TIMEOUT = 2.0
-
-#: RFC 7692, 6: the first reserved bit marks a compressed message.
-COMPRESSED = 0x40
 
 
 class _Silence:
@@ -245,13 +242,16 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
             else:
                 session.receive(decode_text_frame(message) if isinstance(message, str) else message)
         except PacketError as error:
-            session.ended("parse error", str(error))
+            session.receive_bad(error)
         except Exception:  # noqa: BLE001 - a border, the application's code
             log.failure("A message could not be handled")
 
     def _pass_on(self, data: bytes) -> None:
         """Give bytes to Autobahn."""
         self._dataReceived(data)
+        if self.failedByMe:
+            # RFC 6455, 7.1.7: nothing has to be processed any more, and what cannot be inflated would be kept.
+            self.data = b""
         self._partial = self.data != b"" or self.current_frame is not None or self.inside_message or self.state != OPEN
 
     # --- called by Autobahn ---
@@ -270,6 +270,10 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
         pieces, self.message_data = self.message_data, None
         if self.failedByMe or pieces is None:
             return
+        deflate = self._perMessageCompress
+        if deflate is not None and deflate._decompressor is not None and deflate._decompressor.eof:
+            # RFC 7692, 7.2.3.4: a message may end its stream. Autobahn's would collect the next ones, uninflated.
+            deflate._decompressor = None
         payload = b"".join(pieces)
         if len(payload) > self.options.max_http_buffer_size:
             self._fail_connection(TOO_BIG, "message too big")
@@ -337,6 +341,7 @@ def websocket_classes(options: EngineOptions) -> dict[type, type[WebSocket]]:
         maxFramePayloadSize=options.max_http_buffer_size,
         utf8validateIncoming=False,
         failByDrop=False,
+        echoCloseCodeReason=True,
         allowNullOrigin=True,
         openHandshakeTimeout=0,
         closeHandshakeTimeout=0,

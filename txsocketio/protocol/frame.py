@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from struct import Struct
 
-#: The first byte of a final, uncompressed frame.
+#: The first byte of a frame that is a whole message; with COMPRESSED (RSV1, RFC 7692) when its payload is.
 TEXT, BINARY = 0x81, 0x82
+COMPRESSED = 0x40
 
 _MASKED = 0x80
 _SHORTEST_FRAME = 6  # two bytes of header, four of masking key
@@ -26,7 +27,10 @@ _SHORTEST_FRAME = 6  # two bytes of header, four of masking key
 _from_bytes = int.from_bytes
 
 # `_SHORT_HEADERS[head][length]`: 0.11 for a small frame, 0.23 with `bytes((head, length))`.
-_SHORT_HEADERS = {head: tuple(bytes((head, length)) for length in range(126)) for head in (TEXT, BINARY)}
+_SHORT_HEADERS = {
+    head: tuple(bytes((head, length)) for length in range(126))
+    for head in (TEXT, BINARY, TEXT | COMPRESSED, BINARY | COMPRESSED)
+}
 _header_16 = Struct("!BBH").pack
 _header_64 = Struct("!BBQ").pack
 
@@ -41,7 +45,7 @@ _REPEAT_IN_PIECE = _from_bytes(b"\1\0\0\0" * (_PIECE >> 2), "little")
 
 
 def encode_frame(head: int, payload: bytes) -> bytes:
-    """A frame as a server sends it, unmasked; `head` is `TEXT` or `BINARY`. Hot path."""
+    """A frame as a server sends it, unmasked; `head` is its first byte. Hot path."""
     length = len(payload)
     if length < 126:
         return _SHORT_HEADERS[head][length] + payload

@@ -6,8 +6,8 @@
     2/chat,12["hello"]                                   an event for "/chat" that wants acknowledgement 12
     51-["file",{"_placeholder":true,"num":0}] + binary   an event with one attachment
 
-Nothing is tolerated that no client sends, even where the reference does: an event without a payload, an id or a number
-of attachments in other than decimal digits ("1e1"), white space in front of the payload.
+What no client sends is refused where the reference takes it: an event without a payload, more than 15 digits of an id,
+a number of attachments in other than decimal digits ("1e1"), two placeholders for one attachment.
 Source: Socket.IO protocol v5, "Packet encoding"; https://github.com/socketio/socket.io-protocol
 """
 
@@ -170,7 +170,6 @@ class Decoder:
         if packet.attachments > self._max_attachments:
             raise PacketError("too many attachments")
         self.incomplete = packet
-        self._attachments = []
         self._room = self._max_attachments_size
 
     def _add_attachment(self, message: str | bytes) -> Packet | None:
@@ -186,9 +185,9 @@ class Decoder:
         packet.attachments -= 1
         if packet.attachments:
             return None
-        self.incomplete = None
+        attachments, self._attachments, self.incomplete = self._attachments, [], None
         packet.type = EVENT if packet.type == BINARY_EVENT else ACK
-        _put_in_place(self._attachments, packet.data)
+        _put_in_place(attachments, packet.data)
         return packet
 
 

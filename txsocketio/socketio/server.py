@@ -21,7 +21,7 @@ from txsocketio.socketio.service import SocketIOService
 from txsocketio.types import Handler, Json
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IReactorTime
+    from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
     from twisted.web.resource import IResource
 
     from txsocketio.engineio.resource import EngineResource
@@ -83,9 +83,14 @@ class Server(Broadcast):
         """A site of our own, the fastest way to serve; `root` is served beside the server."""
         return self.engine.site(root)
 
-    def service(self, *endpoints: str) -> SocketIOService:
-        """A service that listens on the endpoints ("tcp:3000" and the like), and closes the server when it stops."""
-        return SocketIOService(self, endpoints)
+    def service(self, *endpoints: str | IStreamServerEndpoint, root: IResource | None = None) -> SocketIOService:
+        """A service that listens on the endpoints ("tcp:3000" and the like), and closes the server when it stops.
+
+        Args:
+            endpoints: descriptions of Twisted's endpoints, or such.
+            root: what is served beside the server.
+        """
+        return SocketIOService(self, endpoints, root)
 
     def close(self) -> Deferred[None]:
         """Disconnect everybody: "server shutting down". Clients are not told, so that they come back.

@@ -95,7 +95,7 @@ class SocketIOService(Service):
         self._where.append(describe(port, description))
 
     async def _stop(self) -> None:
-        log.info("{title} is stopping: {count} clients", title=self._title, count=self._server.engine.clients_count)
+        log.info("{title} is stopping; clients: {count}", title=self._title, count=self._server.engine.clients_count)
         ports, self.ports, self._where, self._listening = self.ports, [], [], False
         for port in ports:
             await maybeDeferred(port.stopListening)

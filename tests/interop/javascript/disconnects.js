@@ -18,7 +18,7 @@ run(async () => {
   await observe("server closes", (socket) => socket.emit("dismiss", true));
 
   const first = await connect("/news");
-  const second = share(first, "/room-1");
+  const second = share(first, "/room");
   await next(second, "connect");
   const ids = [first.id, second.id];
   const both = Promise.all([next(first, "disconnect"), next(second, "disconnect")]);

@@ -18,10 +18,10 @@ run(async () => {
   fact("unknown", await refusal(share(main, "/nowhere")));
   secret.auth = auth;
   secret.connect();
-  const room = share(main, "/room-7");
+  const room = share(main, "/room");
   await Promise.all([next(secret, "connect"), next(room, "connect")]);
   fact("private", { ...(await secret.emitWithAck("who")), id: null });
-  fact("dynamic", (await room.emitWithAck("who")).namespace);
+  fact("room", (await room.emitWithAck("who")).namespace);
   fact("ids", new Set([main.id, secret.id, room.id, main.io.engine.id]).size);
   const told = [];
   for (const socket of [main, secret, room]) socket.on("told", (text) => told.push([socket.nsp, text]));

@@ -1,0 +1,18 @@
+"""The tour through the source visits what there is."""
+
+from __future__ import annotations
+
+import re
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "txsocketio"
+
+#: Files with something to read in them.
+MODULES = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"}
+
+
+def test_tour_visits_every_module() -> None:
+    """A newcomer finds each file in the tour, and each file that the tour names."""
+    visited = set(re.findall(r"``([a-z_/]+\.py)``", (ROOT / "docs" / "tour.rst").read_text(encoding="utf-8")))
+    assert {name for name in visited if not name.startswith(("twisted/", "tests/"))} == MODULES
