@@ -1,6 +1,6 @@
 """Compare txsocketio with Node's socket.io and with python-socketio.
 
-    python benchmarks/run.py [--only echo,connect] [--servers txsocketio,node] [--repetitions 3] [--seconds 1.5]
+    python benchmarks/run.py [--only echo,connect] [--servers txsocketio,node] [--repetitions 3] [--seconds 1.2]
     python benchmarks/run.py --profile echo
 
 Each server runs the same small application with default settings, alone on one core; the load (load.c) is on another.
@@ -82,7 +82,7 @@ def _options() -> argparse.Namespace:
         "--servers", type=_names(CONTENDERS), default=list(CONTENDERS), metavar="SERVERS", help=", ".join(CONTENDERS)
     )
     parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="of every measurement (3)")
-    parser.add_argument("--seconds", type=float, default=1.5, help="that one measurement takes (1.5, at most 10)")
+    parser.add_argument("--seconds", type=float, default=1.2, help="that one measurement takes (1.2, at most 10)")
     parser.add_argument(
         "--cores", type=_cores, default=_outer_cores(), metavar="SERVER,LOAD", help="default: the outer two"
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.programs import ROOT, TWISTD, twistd
+from tests.programs import ROOT, TWISTD, Program, twistd
 from tests.python_client import connected
 from txsocketio.app.service import Options, makeService
 from txsocketio.socketio.service import STOP_TIMEOUT
@@ -204,14 +204,18 @@ def test_an_error_in_the_application_is_shown_in_full(tmp_path: Path) -> None:
         assert "No module named 'nowhere_to_be_found'" in program.output
 
 
-def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
-    """The second of two servers says which port it is about."""
+@pytest.mark.parametrize("foreground", [["-n"], []])
+def test_a_port_in_use_is_told_in_one_line(tmp_path: Path, foreground: list[str]) -> None:
+    """The second of two servers says which port it is about, also as a daemon, and leaves nothing behind."""
     with twistd("socketio", LOOPBACK, cwd=tmp_path) as first:
         port = first.wait_for(LISTENING)[1].rstrip("/").rpartition(":")[2]
-        with twistd("socketio", f"--listen=tcp:{port}:interface=127.0.0.1", cwd=tmp_path) as second:
+        flags = (*foreground, "--pidfile=second.pid", "--logfile=second.log")
+        with Program(TWISTD, *flags, "socketio", f"--listen=tcp:{port}:interface=127.0.0.1", cwd=tmp_path) as second:
             assert second.wait() == 1
-            assert f"Couldn't listen on 127.0.0.1:{port}" in second.output
-            assert "Traceback" not in second.output
+    told = (tmp_path / "second.log").read_text()
+    assert told.count(f"Couldn't listen on 127.0.0.1:{port}") == 1
+    assert "Traceback" not in told + second.output
+    assert not (tmp_path / "second.pid").exists()
 
 
 def test_help_names_every_flag() -> None:

@@ -113,9 +113,11 @@ class Serving:
 
     async def leave(self) -> None:
         """End what the test left open, as a client that goes away."""
-        for session in self._sessions:
+        sessions, self._sessions = self._sessions, []
+        for session in sessions:
             await session.leave()
-        for wire in self._wires:
+        wires, self._wires = self._wires, []
+        for wire in wires:
             wire.close()
 
     def cut_off(self) -> None:

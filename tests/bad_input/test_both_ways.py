@@ -16,7 +16,9 @@ from twisted.internet.task import deferLater
 from tests.bad_input.serving import TARGET, Serving, serving
 from tests.bad_input.table import Answer, rows
 from tests.bad_input.test_requests import ROWS
-from tests.sessions import POLLING
+from tests.bad_input.test_upgrade_requests import ACCEPTED as ACCEPTED_UPGRADES
+from tests.bad_input.test_upgrade_requests import ROWS as UPGRADE_ROWS
+from tests.sessions import POLLING, UPGRADE_HEADERS, WEBSOCKET
 from tests.wire import Response, Wire, chunked, request
 
 pytestmark = pytest.mark.skipif(TARGET is not None, reason="compares two servers of ours")
@@ -114,6 +116,20 @@ async def test_refused_requests(sent: bytes, expected: Answer) -> None:
     assert light == guest
 
 
+@pytest.mark.parametrize(("sent", "text"), UPGRADE_ROWS)
+async def test_refused_upgrades(sent: bytes, text: str) -> None:
+    """And to requests for a WebSocket."""
+    light, guest = await answered_both_ways([sent], [400])
+    assert light == guest
+
+
+@pytest.mark.parametrize("headers", ACCEPTED_UPGRADES)
+async def test_accepted_upgrades(headers: dict[str, str]) -> None:
+    """A 101 has few fields, and always the same."""
+    light, guest = await answered_both_ways([request("GET", WEBSOCKET, headers=UPGRADE_HEADERS | headers)], [101])
+    assert light == guest
+
+
 async def test_connection_is_used_again() -> None:
     """An answer leaves the connection to the next request, whichever way each of them goes."""
     odd = raw("GET /socket.io/ HTTP/1.1", "Host: test", "X: folded", " field")
@@ -136,7 +152,7 @@ async def answered_both_ways(
         async with serving(way) as server:
             answers = await answers_to(server, sent, len(statuses), size)
             assert [answer.status for answer in answers] == statuses
-            both.append([(steady(answer.head), steady(answer.body)) for answer in answers])
+            both.append([steady(answer.head, answer.body) for answer in answers])
     return both
 
 
@@ -153,6 +169,7 @@ async def answers_to(server: Serving, sent: list[bytes], count: int, size: int |
         answers.append(await wire.read_response(method))
     while len(answers) < count:
         answers.append(await wire.read_response())
+    wire.close()  # it may have become a WebSocket
     return answers
 
 
@@ -166,7 +183,8 @@ async def send_in_pieces(wire: Wire, data: bytes, size: int | None) -> None:
         await deferLater(reactor, 0)
 
 
-def steady(data: bytes) -> bytes:
-    """Without dates and ids."""
-    data = re.sub(rb"\r\nDate: [^\r]*", b"", data)
-    return re.sub(rb'"sid":"[^"]*"', b'"sid":""', data)
+def steady(head: bytes, body: bytes) -> tuple[bytes, bytes]:
+    """Without dates and ids; names of fields in lower case, because twisted.web spells them in a way of its own."""
+    head = re.sub(rb"\r\nDate: [^\r]*", b"", head)
+    head = re.sub(rb"\n[^:]+:", lambda name: name[0].lower(), head)
+    return head, re.sub(rb'"sid":"[^"]*"', b'"sid":""', body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from tests.bad_input.serving import Serving, check_echo, serving
+from tests.bad_input.serving import Serving, check_echo, ending, serving
 from tests.conftest import LoggedErrors
 from tests.sessions import POLLING, UPGRADE_HEADERS, WEBSOCKET
 from tests.wire import request
@@ -108,3 +108,15 @@ async def test_engine_middleware_that_raises(server: Serving) -> None:
     assert (response.status, response.body) == (400, b'{"code":3,"message":"Bad request"}')
     response = await server.ask(request("GET", WEBSOCKET, headers=UPGRADE_HEADERS))
     assert (response.status, response.body) == (400, b"Bad request")
+
+
+async def test_event_while_a_middleware_waits(transport: str) -> None:
+    """59: before the reply to its CONNECT a client has nothing to say; the middleware's answer comes to nobody."""
+    async with serving("light") as server:
+        gate: Deferred[None] = Deferred()
+        server.io.use(lambda socket: gate)
+        session = await server.session(transport)
+        await session.send("40")
+        await session.send('42["echo"]')
+        await ending(session)
+        gate.callback(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet import reactor
 
 from tests.bad_input.serving import WAYS, Serving, check_echo, ending
 from tests.bad_input.table import rows
@@ -227,6 +228,18 @@ async def test_harmless_packet(server: Serving, transport: str, sent: Messages, 
     await session.send(*sent)
     assert [await session.read() for _ in expected] == expected
     await check_echo(session)
+
+
+async def test_pongs_start_no_timers(server: Serving, transport: str) -> None:
+    """54: CVE-2026-48802; a session has one deadline for its heartbeat, and one to join a namespace until it has."""
+    if server.io is None:
+        pytest.skip("looks inside")
+    session = await server.session(transport)
+    await session.join()
+    before = len(server.io.engine.deadlines), len(reactor.getDelayedCalls())
+    await session.send(*["3"] * 1000)
+    await check_echo(session)
+    assert (len(server.io.engine.deadlines), len(reactor.getDelayedCalls())) == before
 
 
 async def test_close_packet_over_websocket_is_ignored(server: Serving) -> None:

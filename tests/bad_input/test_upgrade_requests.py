@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from tests.bad_input.serving import Serving, check_echo, serving
 from tests.bad_input.table import BAD_REQUEST, read_answer, rows
@@ -135,6 +136,22 @@ async def test_foreign_origin_is_refused(server: Serving, sent: bytes) -> None:
     """122: a page of another site gets no session unless the application allows it."""
     response = await server.ask(sent)
     assert (response.status, response.body) == (403, b'{"code":4,"message":"Origin not allowed"}')
+
+
+async def test_foreign_origin_is_logged_once(server: Serving) -> None:
+    """122: with the name of the option that would allow it."""
+    warnings: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        if event["log_level"] is LogLevel.warn:
+            warnings.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    for _ in range(3):
+        await server.ask(upgrade(Origin="http://evil.example"))
+    globalLogPublisher.removeObserver(observe)
+    (warning,) = warnings
+    assert "http://evil.example" in warning and "cors_allowed_origins" in warning
 
 
 @pytest.mark.parametrize("origin", ["http://test", "https://test", "http://TEST"])

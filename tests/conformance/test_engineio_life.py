@@ -75,7 +75,7 @@ async def test_silent_client_of_a_close_packet_is_cut_off(server: Serving) -> No
 async def upgrading(server: Serving) -> tuple[Polling, WebSocket]:
     """A long-polling session, and its WebSocket with the probe answered."""
     polling = await server.polling()
-    websocket = await server.websocket(polling.target.replace("polling", "websocket"))
+    websocket = await server.websocket(polling.websocket_target)
     await websocket.send("2probe")
     assert await websocket.read() == "3probe"
     return polling, websocket
@@ -112,7 +112,7 @@ async def test_upgraded_session_has_one_websocket(server: Serving) -> None:
     polling, websocket = await upgrading(server)
     await websocket.send("5")
     second = await server.wire()
-    second.send(request("GET", polling.target.replace("polling", "websocket"), headers=UPGRADE_HEADERS))
+    second.send(request("GET", polling.websocket_target, headers=UPGRADE_HEADERS))
     response = await second.read_response()
     assert response.status == 400 or (await WebSocket(second).read_frame()).opcode == CLOSE
     await check_lives(websocket)

@@ -25,11 +25,15 @@ PATIENCE = 0.5
 
 def create_server(**options: Json) -> Server:
     io = Server(**options)
+    setup(io)
+    return io
+
+
+def setup(io: Server) -> None:
     farewells = Farewells()
     for name in ("/", "/private", "/news", "/room"):
         serve(io.of(name), farewells)
     io.of("/private").use(authenticate)
-    return io
 
 
 def serve(namespace: Namespace, farewells: Farewells) -> None:

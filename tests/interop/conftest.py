@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any
 
 import pytest
 from pytest_twisted import blockon
@@ -12,9 +13,11 @@ from tests.conftest import require
 from tests.interop import scenarios
 from tests.interop.application import create_server
 from tests.interop.scenarios import Facts, Scenario
-from tests.interop.servers import LOOPBACK, Served, server_under_test
+from tests.interop.servers import Served, server_under_test
 
-Start = Callable[..., Scenario]
+Serve = Callable[[Served], Coroutine[Any, Any, Served]]
+Begin = Callable[..., Scenario]
+Start = Callable[[str], Scenario]
 Observe = Callable[[str], Awaitable[Facts]]
 
 
@@ -36,30 +39,48 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def server() -> Iterator[Served]:
-    """A running server with the application that the scenarios expect."""
+def serve() -> Iterator[Serve]:
+    """Starts servers; none outlives the test."""
     # Not an async fixture: once one of those has failed, pytest-twisted 1.14 fails every test after it.
-    served = server_under_test(create_server)
-    blockon(Deferred.fromCoroutine(served.start()))
-    yield served
-    blockon(Deferred.fromCoroutine(served.stop()))
+    started: list[Served] = []
+
+    async def serve(served: Served) -> Served:
+        await served.start()
+        started.append(served)
+        return served
+
+    yield serve
+    for served in started:
+        blockon(Deferred.fromCoroutine(served.stop()))
 
 
 @pytest.fixture
-def start(server: Served, client: str, transport: str) -> Iterator[Start]:
-    """Starts a scenario by its name; none outlives the test."""
+def server(serve: Serve) -> Served:
+    """A running server with the application that the scenarios expect."""
+    return blockon(Deferred.fromCoroutine(serve(server_under_test(create_server))))
+
+
+@pytest.fixture
+def begin() -> Iterator[Begin]:
+    """Starts scenarios; none outlives the test."""
     started: list[Scenario] = []
 
-    def start(name: str) -> Scenario:
-        started.append(scenarios.start(client, name, f"http://{LOOPBACK}:{server.port}", transport))
+    def begin(client: str, name: str, *args: str) -> Scenario:
+        started.append(scenarios.start(client, name, *args))
         return started[-1]
 
-    yield start
+    yield begin
     for scenario in started:
         blockon(Deferred.fromCoroutine(scenario.kill()))
 
 
 @pytest.fixture
+def start(begin: Begin, server: Served, client: str, transport: str) -> Start:
+    """Starts a scenario of this client over this transport."""
+    return lambda name: begin(client, name, server.url, transport)
+
+
+@pytest.fixture
 def observe(start: Start) -> Observe:
-    """Runs a scenario to its end; the facts that it told."""
+    """Runs such a scenario to its end; the facts that it told."""
     return lambda name: start(name).finish()

@@ -1,9 +1,9 @@
 """Servers for the real clients: ours in the process of the test, or any that a command starts.
 
 The expectations of these tests were proven right on the Node server first. To do that again with an application of the
-same contract as `application.py`, name the command that serves it; it gets the port as its last argument:
+same contract as `application.py`, name the command that serves it:
 
-    INTEROP_SERVER="node application.js" pytest tests/interop
+    INTEROP_SERVER="node application.js {port}" pytest tests/interop
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from twisted.internet import reactor
@@ -21,9 +23,12 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
+from tests.conftest import ROOT
 from txsocketio import Server
 
 LOOPBACK = "127.0.0.1"
+
+Application = Callable[[], Server]
 
 
 class Served(Protocol):
@@ -31,15 +36,19 @@ class Served(Protocol):
 
     port: int
 
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
 
 
-class InProcess:
+class InProcess(Served):
     """Our server on the reactor of the test."""
 
-    def __init__(self, application: Callable[[], Server], root: IResource | None = None) -> None:
+    def __init__(self, application: Application, root: IResource | None = None) -> None:
         self.port = 0
         self._application = application
         self._root = root
@@ -54,22 +63,22 @@ class InProcess:
         await self._listening.stopListening()
 
 
-class Command(ProcessProtocol):
-    """A server that a command starts on the port that is its last argument; it names the port once it listens."""
+class Command(ProcessProtocol, Served):
+    """A server that a command starts on the port that stands for "{port}"; it names the port once it listens."""
 
     transport: IProcessTransport
 
     def __init__(self, command: list[str]) -> None:
         self.port = free_port()
         self.output = b""
-        self._command = [*command, str(self.port)]
+        self._command = [argument.replace("{port}", str(self.port)) for argument in command]
         self._started: Deferred[None] = Deferred()
         self._ended: Deferred[None] = Deferred()
 
     async def start(self) -> None:
         self.output = b""
         self._started, self._ended = Deferred(), Deferred()
-        reactor.spawnProcess(self, self._command[0], self._command, env=None)
+        reactor.spawnProcess(self, self._command[0], self._command, env=os.environ | {"PYTHONPATH": str(ROOT)})
         await self._started
 
     async def stop(self) -> None:
@@ -92,13 +101,20 @@ class Command(ProcessProtocol):
         self._ended.callback(None)
 
 
+def twistd(*flags: str) -> Command:
+    """Our server started by twistd."""
+    program = Path(sys.executable).with_name("twistd")
+    listen = f"tcp:{{port}}:interface={LOOPBACK}"
+    return Command([str(program), "--nodaemon", "--pidfile=", "socketio", "--listen", listen, *flags])
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return probe.getsockname()[1]
 
 
-def server_under_test(application: Callable[[], Server], root: IResource | None = None) -> Served:
+def server_under_test(application: Application, root: IResource | None = None) -> Served:
     if command := os.environ.get("INTEROP_SERVER"):
         return Command(shlex.split(command))
     return InProcess(application, root)

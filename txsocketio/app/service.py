@@ -13,7 +13,6 @@ from twisted.internet import reactor
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorFromThreads
-from twisted.logger import Logger
 from twisted.python import usage
 
 from txsocketio.app import config, demo
@@ -22,8 +21,6 @@ from txsocketio.errors import ConfigError, OptionError
 from txsocketio.socketio.server import Server
 from txsocketio.socketio.service import SocketIOService
 from txsocketio.types import Json
-
-log = Logger()
 
 ENDPOINTS = "tcp:PORT, ssl:PORT:privateKey=FILE:certKey=FILE, unix:PATH"
 
@@ -93,6 +90,10 @@ class Options(usage.Options):
         return {key: value for key, value in table.items() if value}
 
 
+class CannotStart(SystemExit, Exception):
+    """For an Exception twistd tells its parent and removes its files; for a SystemExit Python shows no traceback."""
+
+
 class TwistdService(SocketIOService):
     """A SocketIOService that is the whole process."""
 
@@ -101,8 +102,7 @@ class TwistdService(SocketIOService):
         try:
             super().privilegedStartService()
         except CannotListenError as error:
-            log.critical("{error}", error=error)
-            raise SystemExit(1) from error
+            raise CannotStart(str(error)) from error
 
     def startService(self) -> None:
         super().startService()

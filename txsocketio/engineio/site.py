@@ -20,7 +20,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, HTTPChannel, datetimeToString
-from twisted.web.resource import IResource, Resource
+from twisted.web.pages import notFound
+from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from txsocketio.engineio.direct import DirectWriter
@@ -54,7 +55,7 @@ class EngineSite(Site):
     def __init__(self, engine: Engine, root: IResource | None = None) -> None:
         options = engine.options
         super().__init__(
-            root if root is not None else Resource(),
+            root if root is not None else notFound(),
             requestFactory=LimitedRequest,
             timeout=options.idle_timeout,
             reactor=engine.clock,

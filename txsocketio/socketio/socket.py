@@ -94,6 +94,7 @@ class Socket:
     """
 
     __slots__ = (
+        "__weakref__",
         "_any",
         "_data",
         "_life",

@@ -1,0 +1,50 @@
+"""The options of a server."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from txsocketio import OptionError, Server
+from txsocketio.socketio.options import ServerOptions
+from txsocketio.types import Json
+
+
+def test_every_option_is_documented() -> None:
+    """The configuration reference is made of it."""
+    assert all(field.metadata["doc"].endswith(".") for field in fields(ServerOptions))
+
+
+def test_options_of_the_engine_are_options_too() -> None:
+    options = ServerOptions(ping_interval=5.0)
+    assert (options.ping_interval, options.path, options.connect_timeout) == (5.0, "/socket.io", 45.0)
+
+
+def test_unknown_option_names_the_nearest() -> None:
+    with pytest.raises(OptionError, match="connect_timeout"):
+        Server(connection_timeout=1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("connect_timeout", 0),
+        ("middleware_timeout", -1.0),
+        ("attachments_timeout", 0.0),
+        ("ack_timeout", 0.0),
+        ("max_namespaces", 0),
+        ("max_namespace_length", 0),
+        ("max_attachments", 0),
+        ("max_attachments_size", 0),
+    ],
+)
+def test_values_are_checked(name: str, value: Json) -> None:
+    """At once, with the name of the option."""
+    with pytest.raises(OptionError, match=name):
+        ServerOptions(**{name: value})
+
+
+@pytest.mark.parametrize(("given", "limit"), [({}, 10_000_000), ({"max_attachments_size": 7}, 7)])
+def test_limit_of_attachments_follows_that_of_messages(given: dict[str, int], limit: int) -> None:
+    assert ServerOptions(**given).attachments_limit == limit

@@ -1,0 +1,90 @@
+"""The server as a whole: namespaces, its life, and where else it is wired to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from tests.socketio.doubles import Served
+from tests.socketio.test_socket import result_of
+from txsocketio import Server
+from txsocketio.engineio.resource import EngineResource
+from txsocketio.engineio.site import EngineSite
+from txsocketio.socketio.service import SocketIOService
+
+
+def test_names_of_namespaces_begin_with_a_slash(served: Served) -> None:
+    """A8.1: and each exists once."""
+    io = served.io
+    assert io.of("chat") is io.of("/chat")
+    assert io.of("chat").name == "/chat"
+    assert io.of("/") is io.root
+    assert list(io.namespaces) == ["/", "/chat"]
+
+
+def test_server_stands_for_its_root(served: Served) -> None:
+    io = served.io
+
+    @io.use
+    def middleware(socket: object) -> None:
+        served.note("middleware")
+
+    @io.on("connection")
+    def connected(socket: object) -> None:
+        served.note("connection")
+
+    assert io.on("connect", connected) is connected
+    session, socket = served.client()
+    assert [what for (what,) in served.told] == ["middleware", "connection", "connection"]
+    assert io.root.sockets == {socket.id: socket}
+    io.to(socket.id).except_("muted").emit("hi")
+    io.send("hi")
+    assert session.sent == ['2["hi"]', '2["message","hi"]']
+
+
+def test_shutting_down_tells_no_client(served: Served) -> None:
+    """A12.3: so that they come back. Adapters are waited for."""
+    served.note_ends(served.io.root)
+    served.note_ends(served.io.of("/chat"))
+    session, _ = served.client()
+    session.join("/chat")
+    stopped: Deferred[None] = Deferred()
+    served.io.of("/chat").adapter.stop = lambda: stopped  # type: ignore[method-assign]
+    closed = served.io.close()
+    assert served.told == [("/", "server shutting down"), ("/chat", "server shutting down")]
+    assert not session.sent
+    assert not closed.called
+    stopped.callback(None)
+    session.drain("forced close")
+    served.clock.pump([1.0] * 5)
+    assert result_of(closed) is None
+    assert not served.clock.getDelayedCalls()
+
+
+def test_start_waits_for_the_adapters(served: Served) -> None:
+    started: Deferred[None] = Deferred()
+    served.io.of("/chat").adapter.start = lambda: started  # type: ignore[method-assign]
+    starting = served.io.start()
+    assert not starting.called
+    started.callback(None)
+    assert result_of(starting) is None
+
+
+def test_ways_to_serve(served: Served) -> None:
+    assert isinstance(served.io.resource(), EngineResource)
+    assert isinstance(served.io.site(), EngineSite)
+    assert isinstance(served.io.service("tcp:3000"), SocketIOService)
+
+
+def test_client_files_are_served_if_there_are_any(tmp_path: Path) -> None:
+    """A7.2."""
+    assert Server(clock=Clock()).engine.files is None
+    assert Server(clock=Clock(), client_path=str(tmp_path)).engine.files is not None
+
+
+def test_parts_show_themselves(served: Served) -> None:
+    served.client()
+    assert repr(served.io) == "<Server /socket.io, 0 clients>"
+    assert repr(served.io.root) == "<Namespace /, 1 sockets>"
