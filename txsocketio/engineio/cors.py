@@ -94,8 +94,8 @@ class CORS:
         return fields
 
     def preflight(self, request: HTTPRequest) -> list[Field]:
-        """The answer to the browser's question before a request that is not simple."""
-        fields = [*self.fields(request), (b"Access-Control-Allow-Methods", self._methods)]
+        """What the answer carries besides to the browser's question before a request that is not simple."""
+        fields = [(b"Access-Control-Allow-Methods", self._methods)]
         asked = request.fields.get(b"access-control-request-headers", b"")
         if self._allowed_headers or asked:
             fields.append((b"Access-Control-Allow-Headers", self._allowed_headers or asked))

@@ -178,7 +178,7 @@ class Engine:
             return
         cors = self.answers.cors
         if request.method == "OPTIONS" and cors.is_configured:
-            return exchange.respond(204, cors.preflight(request))
+            return self.answers.send(exchange, 204, cors.preflight(request))
         try:
             session = verify(request, self.options, cors, self.sessions)
             if session is None:
