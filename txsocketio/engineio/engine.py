@@ -10,6 +10,7 @@ Source: Engine.IO protocol v4; the order of the checks, the codes and the texts 
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Coroutine
 from os import urandom
@@ -48,6 +49,9 @@ EVENTS = ("connection", "connection_error", "initial_headers", "headers")
 
 def new_sid() -> str:
     """An id of 20 characters that nobody can guess: 120 random bits."""
+#: RFC 6265, 4.1.1: what the value of a cookie consists of.
+_SID = re.compile(r"[!#-+\--:<-\[\]-~]+")
+
     return urlsafe_b64encode(urandom(15)).decode("ascii")
 
 
@@ -238,8 +242,8 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a border, the application's code
             log.failure("generate_id failed")
             raise bad_request("ID_GENERATION_ERROR", error=error) from None
-        if not isinstance(sid, str) or not sid or sid in self.sessions:
-            log.error("generate_id must give a new, non-empty text, not {sid!r}", sid=sid)
+        if not isinstance(sid, str) or _SID.fullmatch(sid) is None or sid in self.sessions:
+            log.error("generate_id must give a new id that a cookie can hold, not {sid!r}", sid=sid)
             raise bad_request("ID_GENERATION_ERROR")
         return sid
 
