@@ -20,9 +20,11 @@ from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.logger import Logger
 
 from txsocketio.engineio import handshake
-from txsocketio.engineio.answers import Answers, Field, table_of
+from txsocketio.engineio.answers import Answers, table_of
 from txsocketio.engineio.checks import BAD_REQUEST, bad_request, forbidden, verify, verify_protocol
 from txsocketio.engineio.deadlines import Deadlines
+from txsocketio.engineio.exchange import Field
+from txsocketio.engineio.listeners import sendable, tell
 from txsocketio.engineio.options import EngineOptions
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.polling import Polling
@@ -35,6 +37,7 @@ from txsocketio.errors import ConnectionRefused, OptionError, Refusal
 from txsocketio.protocol.engineio import encode_open
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
     from twisted.web.resource import IResource
 
     from txsocketio.engineio.exchange import Exchange
@@ -46,12 +49,12 @@ log = Logger()
 DEFLATE_KEYS = ("threshold", "window_bits", "mem_level")
 EVENTS = ("connection", "connection_error", "initial_headers", "headers")
 
-
-def new_sid() -> str:
-    """An id of 20 characters that nobody can guess: 120 random bits."""
 #: RFC 6265, 4.1.1: what the value of a cookie consists of.
 _SID = re.compile(r"[!#-+\--:<-\[\]-~]+")
 
+
+def new_sid() -> str:
+    """An id of 20 characters that nobody can guess: 120 random bits."""
     return urlsafe_b64encode(urandom(15)).decode("ascii")
 
 
@@ -163,7 +166,7 @@ class Engine:
         if not self._middlewares:
             return self._admit(exchange, name)
         exchange.watch()
-        self._later(self._ask_middlewares(exchange, name))
+        self._later(exchange, self._ask_middlewares(exchange, name))
 
     async def _ask_middlewares(self, exchange: Exchange, name: str) -> None:
         extra: list[Field] = []
@@ -172,7 +175,7 @@ class Engine:
                 await _result_of(middleware, exchange.request, extra)
         except Exception as error:  # noqa: BLE001 - a border, the application's code
             return self.answers.refuse(exchange, bad_request("MIDDLEWARE_FAILURE", error=error))
-        exchange.extra = extra
+        exchange.extra = sendable(extra)
         if not exchange.answered:
             self._admit(exchange, name)
 
@@ -211,7 +214,7 @@ class Engine:
         if self.options.allow_request is None and self.options.generate_id is None:
             return self._open(exchange, new_sid())
         exchange.watch()
-        self._later(self._ask_application(exchange))
+        self._later(exchange, self._ask_application(exchange))
 
     async def _ask_application(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -286,7 +289,7 @@ class Engine:
 
     def _announce_session(self, session: Session) -> None:
         for listener in self._listeners["connection"]:
-            listener(session)
+            tell(listener, session)
 
     def _open_packet(self, sid: str, upgrades: list[str]) -> Outgoing:
         options = self.options
@@ -351,8 +354,13 @@ class Engine:
             closing, self._closing = self._closing, None
             closing.callback(None)
 
-    def _later(self, waiting: Coroutine[Any, Any, None]) -> None:
-        ensureDeferred(waiting).addErrback(lambda failure: log.failure("A request could not be answered", failure))
+    def _later(self, exchange: Exchange, waiting: Coroutine[Any, Any, None]) -> None:
+        def failed(failure: Failure) -> None:
+            log.failure("A request could not be answered", failure)
+            if not exchange.answered:
+                exchange.drop()
+
+        ensureDeferred(waiting).addErrback(failed)
 
 
 async def _result_of(function: Handler, *arguments: object) -> Any:
