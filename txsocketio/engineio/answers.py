@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from txsocketio.engineio.compression import compress
 from txsocketio.engineio.cors import CORS
+from txsocketio.engineio.exchange import Field
+from txsocketio.engineio.listeners import sendable, tell
 from txsocketio.errors import OptionError
 from txsocketio.protocol.json_codec import dumps
 
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from txsocketio.engineio.request import HTTPRequest
     from txsocketio.errors import Refusal
     from txsocketio.types import Handler, Json
-
-Field = tuple[bytes, bytes]
 
 TEXT: Field = (b"Content-Type", b"text/plain; charset=UTF-8")
 HTML: Field = (b"Content-Type", b"text/html")
@@ -74,7 +74,7 @@ class Answers:
         """Answer with an error; an upgrade gets the bare text, and 400, as from the reference server."""
         request = exchange.request
         for listener in self._listeners["connection_error"]:
-            listener(request, refusal)
+            tell(listener, request, refusal)
         if request.is_upgrade and "origin" not in refusal.context:
             self.send(exchange, 400, [HTML], refusal.message.encode(), close=True)
         else:
@@ -107,8 +107,8 @@ class Answers:
     def _asked(self, event: str, request: HTTPRequest) -> list[Field]:
         headers: dict[str, str] = {}
         for listener in self._listeners[event]:
-            listener(headers, request)
-        return [(name.encode("latin-1"), str(value).encode("latin-1")) for name, value in headers.items()]
+            tell(listener, headers, request)
+        return sendable(headers.items())
 
 
 def table_of(given: Json, name: str, keys: tuple[str, ...]) -> Mapping[str, Json] | None:

@@ -10,6 +10,7 @@ Source: Engine.IO protocol v4; the order of the checks, the codes and the texts 
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Coroutine
 from os import urandom
@@ -19,9 +20,11 @@ from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.logger import Logger
 
 from txsocketio.engineio import handshake
-from txsocketio.engineio.answers import Answers, Field, table_of
+from txsocketio.engineio.answers import Answers, table_of
 from txsocketio.engineio.checks import BAD_REQUEST, bad_request, forbidden, verify, verify_protocol
 from txsocketio.engineio.deadlines import Deadlines
+from txsocketio.engineio.exchange import Field
+from txsocketio.engineio.listeners import sendable, tell
 from txsocketio.engineio.options import EngineOptions
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.polling import Polling
@@ -34,6 +37,7 @@ from txsocketio.errors import ConnectionRefused, OptionError, Refusal
 from txsocketio.protocol.engineio import encode_open
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
     from twisted.web.resource import IResource
 
     from txsocketio.engineio.exchange import Exchange
@@ -44,6 +48,9 @@ log = Logger()
 
 DEFLATE_KEYS = ("threshold", "window_bits", "mem_level")
 EVENTS = ("connection", "connection_error", "initial_headers", "headers")
+
+#: RFC 6265, 4.1.1: what the value of a cookie consists of.
+_SID = re.compile(r"[!#-+\--:<-\[\]-~]+")
 
 
 def new_sid() -> str:
@@ -163,7 +170,7 @@ class Engine:
         if not self._middlewares:
             return self._admit(exchange, name)
         exchange.watch()
-        self._later(self._ask_middlewares(exchange, name))
+        self._later(exchange, self._ask_middlewares(exchange, name))
 
     async def _ask_middlewares(self, exchange: Exchange, name: str) -> None:
         extra: list[Field] = []
@@ -172,7 +179,7 @@ class Engine:
                 await _result_of(middleware, exchange.request, extra)
         except Exception as error:  # noqa: BLE001 - a border, the application's code
             return self.answers.refuse(exchange, bad_request("MIDDLEWARE_FAILURE", error=error))
-        exchange.extra = extra
+        exchange.extra = sendable(extra)
         if not exchange.answered:
             self._admit(exchange, name)
 
@@ -182,7 +189,7 @@ class Engine:
             return
         cors = self.answers.cors
         if request.method == "OPTIONS" and cors.is_configured:
-            return exchange.respond(204, cors.preflight(request))
+            return self.answers.send(exchange, 204, cors.preflight(request))
         try:
             session = verify(request, self.options, cors, self.sessions)
             if session is None:
@@ -211,7 +218,7 @@ class Engine:
         if self.options.allow_request is None and self.options.generate_id is None:
             return self._open(exchange, new_sid())
         exchange.watch()
-        self._later(self._ask_application(exchange))
+        self._later(exchange, self._ask_application(exchange))
 
     async def _ask_application(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -242,8 +249,8 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a border, the application's code
             log.failure("generate_id failed")
             raise bad_request("ID_GENERATION_ERROR", error=error) from None
-        if not isinstance(sid, str) or not sid or sid in self.sessions:
-            log.error("generate_id must give a new, non-empty text, not {sid!r}", sid=sid)
+        if not isinstance(sid, str) or _SID.fullmatch(sid) is None or sid in self.sessions:
+            log.error("generate_id must give a new id that a cookie can hold, not {sid!r}", sid=sid)
             raise bad_request("ID_GENERATION_ERROR")
         return sid
 
@@ -286,7 +293,7 @@ class Engine:
 
     def _announce_session(self, session: Session) -> None:
         for listener in self._listeners["connection"]:
-            listener(session)
+            tell(listener, session)
 
     def _open_packet(self, sid: str, upgrades: list[str]) -> Outgoing:
         options = self.options
@@ -351,8 +358,13 @@ class Engine:
             closing, self._closing = self._closing, None
             closing.callback(None)
 
-    def _later(self, waiting: Coroutine[Any, Any, None]) -> None:
-        ensureDeferred(waiting).addErrback(lambda failure: log.failure("A request could not be answered", failure))
+    def _later(self, exchange: Exchange, waiting: Coroutine[Any, Any, None]) -> None:
+        def failed(failure: Failure) -> None:
+            log.failure("A request could not be answered", failure)
+            if not exchange.answered:
+                exchange.drop()
+
+        ensureDeferred(waiting).addErrback(failed)
 
 
 async def _result_of(function: Handler, *arguments: object) -> Any:

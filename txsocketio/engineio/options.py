@@ -81,7 +81,9 @@ class EngineOptions:
         "Called with each request that has no session yet: a false result refuses it, ConnectionRefused does so with a "
         "message. May wait.",
     )
-    generate_id: Handler | None = option(None, "Called with the request of a handshake: gives the session's id.")
+    generate_id: Handler | None = option(
+        None, "Called with the request of a handshake: gives the session's id, a text that a cookie can hold."
+    )
     trusted_proxies: int = option(
         0, "How many proxies in front are trusted to tell the client's address in X-Forwarded-For."
     )

@@ -21,8 +21,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from twisted.logger import Logger
-
+from txsocketio.engineio.listeners import tell
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.errors import PacketError
 from txsocketio.protocol.engineio import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from txsocketio.engineio.request import HTTPRequest
     from txsocketio.engineio.upgrade import Upgrade
     from txsocketio.engineio.websocket import WebSocket
-
-log = Logger()
 
 
 class State(IntEnum):
@@ -61,14 +58,6 @@ def _discard(outgoing: Outgoing) -> None:
 
 def _ignore_message(data: str | bytes) -> None:
     """What `on_message` is before somebody listens, and for a session that has ended."""
-
-
-def _tell(listener: Callable[..., None], *arguments: str) -> None:
-    """Call the application; its fault must not reach what happened to end the session: a timer, another client."""
-    try:
-        listener(*arguments)
-    except Exception:  # noqa: BLE001 - a border, the application's code
-        log.failure("A listener of a session failed")
 
 
 class Session:
@@ -246,7 +235,7 @@ class Session:
             transport.send_all(self.take_outbox())
         self.send_outgoing = transport.send_outgoing if transport.is_ready else self.enqueue
         if drained and self.on_drain is not None:
-            _tell(self.on_drain)
+            tell(self.on_drain)
 
     def closed(self) -> None:
         """What was to be sent before the end has left, or the time for it is over."""
@@ -268,7 +257,7 @@ class Session:
         self.transport_in_use.discard(abort=reason == SLOW_CONSUMER)
         on_close, self.on_close, self.on_drain = self.on_close, None, None
         if on_close is not None:
-            _tell(on_close, reason, description)
+            tell(on_close, reason, description)
 
     # --- what waits to be sent ---
 
