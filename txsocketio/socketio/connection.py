@@ -108,7 +108,7 @@ class Connection:
             return
         if packet is not None:
             if self._attachments_due is not None:
-                self._drop_attachments()
+                self._stop_awaiting()
                 self.session.on_message = self.receive
             self._handle(packet)
         elif self._attachments_due is None and self._decoder.incomplete is not None:
@@ -173,8 +173,7 @@ class Connection:
         )
         self.session.on_message = self._decode
 
-    def _drop_attachments(self) -> None:
-        """Nothing is awaited any more."""
+    def _stop_awaiting(self) -> None:
         if self._attachments_due is not None:
             self._attachments_due.cancel()
             self._attachments_due = None
@@ -198,9 +197,10 @@ class Connection:
     def closed(self, reason: str, description: str = "") -> None:
         """The connection is over. Called by the session, and again does no harm."""
         sockets, self.sockets = self.sockets, {}
-        self._drop_attachments()
         self._stop_expecting()
-        self._decoder = self._server.parser.decoder()  # whoever keeps a socket does not keep what was received so far
+        self._stop_awaiting()
+        if self._decoder.incomplete is not None:
+            self._decoder = self._server.parser.decoder()  # who keeps a socket does not keep what it has received
         for socket in sockets.values():
             socket.ended(reason, description)
 
