@@ -380,22 +380,18 @@ def test_missing_pong_ends_the_session(rig: Rig) -> None:
     assert len(rig.engine.deadlines) == 0
 
 
-def test_time_for_the_pong_counts_from_when_the_ping_was_due(rig: Rig) -> None:
-    """A request that comes when it is over is told so, though the coarse deadline has not fired."""
-    rig.advance(INTERVAL + COARSE)
-    rig.advance(TIMEOUT - COARSE - 0.1)
-    assert not rig.session.is_overdue
-    rig.advance(0.2)
-    assert rig.session.is_overdue
-    assert rig.session.is_open
+def test_client_without_a_pong_is_gone_when_its_time_is_over(rig: Rig) -> None:
+    """Interval and timeout together are never exceeded, though each deadline is coarse."""
+    rig.advance(INTERVAL + TIMEOUT)
+    rig.engine.clock.advance(0.001)  # the clock's own rounding
+    assert not rig.session.is_open
 
 
 def test_blocked_reactor_costs_the_client_no_time(rig: Rig) -> None:
-    """A ping that is late by more than a tick leaves its client the time for the pong."""
+    """A ping that is late leaves its client the time for the pong."""
     rig.engine.clock.advance(INTERVAL + 100.0)
-    rig.advance(TIMEOUT - 2 * COARSE)
+    rig.advance(TIMEOUT - COARSE)
     assert rig.session.is_open
-    assert not rig.session.is_overdue
 
 
 def test_a_client_that_pongs_lives(rig: Rig) -> None:

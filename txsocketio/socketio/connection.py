@@ -17,7 +17,6 @@ Source: Socket.IO protocol v5, "Connection to a namespace"; https://github.com/s
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING
 
 from txsocketio.engineio.engine import new_sid
@@ -47,7 +46,7 @@ class Connection:
         sockets: by namespace, in CONNECTING and CONNECTED, and those that we have sent out.
     """
 
-    __slots__ = ("_attachments_due", "_decoder", "_joining_due", "_server", "session", "sockets")
+    __slots__ = ("_attachments_due", "_attachments_since", "_decoder", "_joining_due", "_server", "session", "sockets")
 
     def __init__(self, server: Server, session: Session) -> None:
         self.session = session
@@ -55,6 +54,7 @@ class Connection:
         self._server = server
         self._decoder = server.parser.decoder()
         self._attachments_due: Deadline | None = None
+        self._attachments_since = 0.0
         self._joining_due: Deadline | None = None
         session.on_message = self.receive
         session.on_close = self.closed
@@ -107,11 +107,9 @@ class Connection:
             self._fail(str(error))
             return
         if packet is not None:
-            if self._attachments_due is not None:
-                self._stop_awaiting()
-                self.session.on_message = self.receive
+            self.session.on_message = self.receive
             self._handle(packet)
-        elif self._attachments_due is None and self._decoder.incomplete is not None:
+        elif self._decoder.incomplete is not None and message.__class__ is str:
             self._await_attachments(self._decoder.incomplete)
 
     def _handle(self, packet: Packet) -> None:
@@ -163,20 +161,32 @@ class Connection:
     # --- attachments ---
 
     def _await_attachments(self, packet: Packet) -> None:
-        """A packet has begun; until it is complete nothing but its attachments may come, so there is no short way."""
+        """A packet has begun; until it is complete nothing but its attachments may come.
+
+        Nearly always they come with it, so the deadline is not started for each packet but kept, and asks when it
+        fires: a binary echo costs 46 us that way and 49 the other (CPython 3.11; benchmarks, binary).
+        """
         socket = self.sockets.get(packet.namespace)
         if socket is None or socket.state is CONNECTING:
             self._break_off(f"an event for {packet.namespace!r} is not allowed now")
             return
-        self._attachments_due = self._server.engine.deadlines.start(
-            self._server.options.attachments_timeout, partial(self._fail, "attachments are missing")
-        )
         self.session.on_message = self._decode
+        self._attachments_since = self._server.engine.clock.seconds()
+        if self._attachments_due is None:
+            self._expect_attachments(self._server.options.attachments_timeout)
 
-    def _stop_awaiting(self) -> None:
-        if self._attachments_due is not None:
-            self._attachments_due.cancel()
-            self._attachments_due = None
+    def _expect_attachments(self, seconds: float) -> None:
+        self._attachments_due = self._server.engine.deadlines.start(seconds, self._attachments_missing)
+
+    def _attachments_missing(self) -> None:
+        self._attachments_due = None
+        if self._decoder.incomplete is not None:
+            waited = self._server.engine.clock.seconds() - self._attachments_since
+            left = self._server.options.attachments_timeout - waited
+            if left > 0:
+                self._expect_attachments(left)
+            else:
+                self._fail("attachments are missing")
 
     # --- the end ---
 
@@ -197,8 +207,10 @@ class Connection:
     def closed(self, reason: str, description: str = "") -> None:
         """The connection is over. Called by the session, and again does no harm."""
         sockets, self.sockets = self.sockets, {}
+        if self._attachments_due is not None:
+            self._attachments_due.cancel()
+            self._attachments_due = None
         self._stop_expecting()
-        self._stop_awaiting()
         if self._decoder.incomplete is not None:
             self._decoder = self._server.parser.decoder()  # who keeps a socket does not keep what it has received
         for socket in sockets.values():
