@@ -380,10 +380,17 @@ def test_missing_pong_ends_the_session(rig: Rig) -> None:
     assert len(rig.engine.deadlines) == 0
 
 
+def test_client_without_a_pong_is_gone_when_its_time_is_over(rig: Rig) -> None:
+    """Interval and timeout together are never exceeded, though each deadline is coarse."""
+    rig.advance(INTERVAL + TIMEOUT)
+    rig.engine.clock.advance(0.001)  # the clock's own rounding
+    assert not rig.session.is_open
+
+
 def test_blocked_reactor_costs_the_client_no_time(rig: Rig) -> None:
-    """A ping that is late leaves its client the whole time for the pong."""
+    """A ping that is late leaves its client the time for the pong."""
     rig.engine.clock.advance(INTERVAL + 100.0)
-    rig.advance(TIMEOUT)
+    rig.advance(TIMEOUT - COARSE)
     assert rig.session.is_open
 
 

@@ -5,14 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from txsocketio import Namespace, Server, Socket
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.request import HTTPRequest
 from txsocketio.types import Json
 
-HEAD = b"Host: example.com\r\nOrigin: http://other.example\r\nX-Color: blue"
+FIELDS = {b"host": b"example.com", b"origin": b"http://other.example", b"x-color": b"blue"}
+
+
+def result_of(deferred: Deferred[Json]) -> Json:
+    """What it has fired with; an exception is given, not raised."""
+    results: list[Json] = []
+    deferred.addBoth(results.append)
+    (result,) = results or ["nothing yet"]
+    return result.value if isinstance(result, Failure) else result
 
 
 class RecordingSession:
@@ -20,6 +30,7 @@ class RecordingSession:
 
     Args:
         transport: over "websocket" a close is at once, over "polling" it waits until `drain` is called.
+        fields: the header fields of its first request.
 
     Attributes:
         sent: each message as it was encoded, text as `str`, attachments as `bytes`.
@@ -27,9 +38,9 @@ class RecordingSession:
         ended: the reason with which it closed, or None.
     """
 
-    def __init__(self, transport: str = "websocket") -> None:
+    def __init__(self, transport: str = "websocket", fields: dict[bytes, bytes] = FIELDS) -> None:
         self.transport = transport
-        self.request = HTTPRequest("GET", "/socket.io/?EIO=4&color=red", HEAD, None, "192.0.2.7", True)
+        self.request = HTTPRequest("GET", "/socket.io/?EIO=4&color=red", fields, ("192.0.2.7", True))
         self.on_message: Callable[[str | bytes], None]
         self.on_close: Callable[[str, str], None]
         self.is_open = True
@@ -83,9 +94,9 @@ class Served:
         self.io = Server(clock=self.clock, **options)
         self.told: list[Json] = []
 
-    def session(self, transport: str = "websocket") -> RecordingSession:
+    def session(self, transport: str = "websocket", fields: dict[bytes, bytes] = FIELDS) -> RecordingSession:
         """A client that has come and has not said anything yet."""
-        session = RecordingSession(transport)
+        session = RecordingSession(transport, fields)
         self.io.engine.on_session(session)  # type: ignore[arg-type]
         return session
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 from twisted.internet.defer import CancelledError
 
-from tests.socketio.doubles import RecordingSession, Served
-from tests.socketio.test_socket import result_of
+from tests.socketio.doubles import RecordingSession, Served, result_of
 from txsocketio import AckTimeout, Broadcast, Server, Socket
 
 #: ann is in a, bob in a and b, cid in b, dan in no room.

@@ -18,8 +18,8 @@ def test_handshake_tells_about_the_request(served: Served) -> None:
 
 
 def test_request_without_origin_is_not_cross_domain(served: Served) -> None:
-    session, socket = served.client()
-    session.request._lines = b"Host: example.com"
+    session = served.session(fields={b"host": b"example.com"})
+    socket = served.io.root.sockets[session.join()]
     assert socket.handshake.xdomain is False
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from tests.socketio.doubles import Served
-from tests.socketio.test_socket import result_of
+from tests.socketio.doubles import Served, result_of
 from txsocketio import Server
 from txsocketio.engineio.resource import EngineResource
 from txsocketio.engineio.site import EngineSite

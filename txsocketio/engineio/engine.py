@@ -70,6 +70,7 @@ class Engine:
         sessions: the sessions that are open or closing, by sid.
         websockets: the WebSocket connections that are not gone yet.
         answers: how requests are answered.
+        pong_time: seconds that a client has from a ping to its pong; a little less than the option says.
         on_session: told of each new session, before anything that the client sends is read.
         files: asked for what lies below our path: answers and says True if it has a file of that name.
 
@@ -83,7 +84,10 @@ class Engine:
         self.options = options if options is not None else EngineOptions.of(keywords)
         self.clock = clock
         heartbeat = min(self.options.ping_interval, self.options.ping_timeout)
-        self.deadlines = Deadlines(self.clock, min(0.25, heartbeat / 100))
+        granularity = min(0.25, heartbeat / 100)
+        self.deadlines = Deadlines(self.clock, granularity)
+        # Two coarse deadlines in a row must not be late together: the protocol's suite comes a millisecond after.
+        self.pong_time = self.options.ping_timeout - 2 * granularity
         self.sessions: dict[str, Session] = {}
         self.websockets: set[WebSocket] = set()
         self.on_session: Callable[[Session], None] = self._announce_session

@@ -287,7 +287,7 @@ class Session:
 
     def _send_ping(self) -> None:
         self.pong_due = True
-        self._heartbeat = self.engine.deadlines.start(self.engine.options.ping_timeout, self._pong_missing)
+        self._heartbeat = self.engine.deadlines.start(self.engine.pong_time, self._pong_missing)
         self.send_outgoing(PING_PACKET)
 
     def _pong_missing(self) -> None:

@@ -84,7 +84,7 @@ class EngineSite(Site):
         channel.factory = self
         channel.requestFactory = self.requestFactory
         channel.callLater = self.reactor.callLater
-        channel.timeOut = self.timeOut
+        channel.timeOut = self.engine.options.head_timeout
         return channel
 
     def getResourceFor(self, request: Request) -> IResource:
@@ -196,7 +196,6 @@ class LightChannel(DirectWriter, HTTPChannel):
         if not is_plain:
             self.write = transport.write  # type: ignore[method-assign]
         self._peer = getattr(transport.getPeer(), "host", "") or "", not is_plain and self.isSecure()
-        self.setTimeout(self.site.engine.options.head_timeout)
 
     def dataReceived(self, data: bytes) -> None:
         if self._exchange is not None or self._ahead or self._draining:

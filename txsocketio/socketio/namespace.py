@@ -119,6 +119,7 @@ class Namespace(Broadcast):
         if socket.state is CONNECTING and socket.session.is_open:
             self.sockets[socket.id] = socket
             socket.accepted()
+        if socket.connected:
             for event in ("connect", "connection"):
                 call_all(self._listeners.get(event, ()), event, (socket,))
 

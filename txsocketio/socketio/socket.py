@@ -11,10 +11,10 @@ Source: Socket.IO protocol v5, "Connection to a namespace"; https://github.com/s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail
 
@@ -24,15 +24,14 @@ from txsocketio.protocol.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, 
 from txsocketio.socketio.acks import Waiting, answer_of, awaited
 from txsocketio.socketio.broadcast import DEFAULTS, Broadcast, Direct, Flags, RoomNames, names_of
 from txsocketio.socketio.handlers import acknowledge, call_all
-from txsocketio.types import Handler, Json
+from txsocketio.socketio.listening import Listening
+from txsocketio.types import Json
 
 if TYPE_CHECKING:
     from txsocketio.engineio.session import Session
     from txsocketio.socketio.connection import Connection
     from txsocketio.socketio.handshake import Handshake
     from txsocketio.socketio.namespace import Namespace
-
-H = TypeVar("H", bound=Handler)
 
 
 class State(IntEnum):
@@ -42,9 +41,6 @@ class State(IntEnum):
 
 
 CONNECTING, CONNECTED, LEAVING, GONE = State
-
-#: What `on` takes that no client can send.
-LIFE_EVENTS = frozenset(("disconnecting", "disconnect"))
 
 
 class Reason(str):
@@ -59,31 +55,7 @@ class Reason(str):
     description: str
 
 
-class Once:
-    """A handler that is called for the first event only."""
-
-    __slots__ = ("event", "handler", "socket")
-
-    def __init__(self, socket: Socket, event: str, handler: Handler) -> None:
-        self.socket = socket
-        self.event = event
-        self.handler = handler
-
-    def __call__(self, *arguments: Json) -> Json:
-        self.socket.off(self.event, self)
-        return self.handler(*arguments)
-
-
-def others(handlers: Iterable[Handler], handler: Handler | None) -> tuple[Handler, ...]:
-    """The handlers without the one that was registered as `handler`; none of them for None."""
-    if handler is None:
-        return ()
-    return tuple(
-        each for each in handlers if each != handler and not (isinstance(each, Once) and each.handler == handler)
-    )
-
-
-class Socket:
+class Socket(Listening):
     """One client in one namespace.
 
     Attributes:
@@ -95,32 +67,25 @@ class Socket:
 
     __slots__ = (
         "__weakref__",
-        "_any",
         "_data",
-        "_life",
         "_waiting",
         "admission",
         "connection",
         "handshake",
         "id",
-        "listeners",
         "namespace",
         "session",
         "state",
     )
 
     def __init__(self, id: str, namespace: Namespace, connection: Connection, handshake: Handshake) -> None:
+        super().__init__()
         self.id = id
         self.namespace = namespace
         self.connection = connection
         self.session: Session = connection.session
         self.handshake = handshake
         self.state: State = CONNECTING
-        # Events of the client and those of the socket's life are kept apart, so that no name that a client sends can
-        # reach the latter, and what is found in `listeners` needs no more checks.
-        self.listeners: dict[str, tuple[Handler, ...]] = {}
-        self._life: tuple[tuple[str, Handler], ...] = ()
-        self._any: tuple[Handler, ...] = ()
         self._data: Json = None
         self._waiting: dict[int, Waiting] | None = None
         self.admission: Deferred[None] | None = None
@@ -142,74 +107,6 @@ class Socket:
     @data.setter
     def data(self, data: Json) -> None:
         self._data = data
-
-    # --- listening ---
-
-    @overload
-    def on(self, event: str) -> Callable[[H], H]: ...
-
-    @overload
-    def on(self, event: str, handler: H) -> H: ...
-
-    def on(self, event: str, handler: H | None = None) -> H | Callable[[H], H]:
-        """Have the handler called with the arguments of each such event. Also a decorator: `@socket.on(event)`.
-
-        What it returns acknowledges the event, if the client has asked for that; a tuple is several arguments. Two
-        events are the socket's own: "disconnecting", while it is still in its rooms, and "disconnect". They come with
-        the `Reason`.
-
-        Raises:
-            ReservedEvent: no client can send an event of this name.
-        """
-        if handler is None:
-            return lambda given: self.on(event, given)
-        self._add(event, handler)
-        return handler
-
-    @overload
-    def once(self, event: str) -> Callable[[H], H]: ...
-
-    @overload
-    def once(self, event: str, handler: H) -> H: ...
-
-    def once(self, event: str, handler: H | None = None) -> H | Callable[[H], H]:
-        """As `on`, for one event only."""
-        if handler is None:
-            return lambda given: self.once(event, given)
-        self._add(event, Once(self, event, handler))
-        return handler
-
-    def _add(self, event: str, handler: Handler) -> None:
-        if event in LIFE_EVENTS:
-            self._life += ((event, handler),)
-        elif event in RESERVED_EVENTS:
-            raise ReservedEvent(event)
-        else:
-            self.listeners[event] = (*self.listeners.get(event, ()), handler)
-
-    def off(self, event: str, handler: Handler | None = None) -> None:
-        """Undo `on` and `once`: for one handler, or for all handlers of the event."""
-        if event in LIFE_EVENTS:
-            left = others(self._life_handlers(event), handler)
-            self._life = (*(each for each in self._life if each[0] != event), *((event, each) for each in left))
-            return
-        left = others(self.listeners.pop(event, ()), handler)
-        if left:
-            self.listeners[event] = left
-
-    def _life_handlers(self, event: str) -> list[Handler]:
-        return [handler for name, handler in self._life if name == event]
-
-    def on_any(self, handler: H) -> H:
-        """Have the handler called with the name and the arguments of every event, before those that are `on` it."""
-        self._any += (handler,)
-        self.connection.route()
-        return handler
-
-    def off_any(self, handler: Handler | None = None) -> None:
-        """Undo `on_any`: for one handler, or for all."""
-        self._any = others(self._any, handler)
-        self.connection.route()
 
     # --- sending ---
 
@@ -303,17 +200,13 @@ class Socket:
         Args:
             close: out of all its namespaces, and close the connection when what was sent has left.
         """
-        if close:
+        if close and self.state is not GONE:
             self.connection.close()
         elif self.state is CONNECTED:
             self.send_packet(DISCONNECT, None)
             self.ended("server namespace disconnect")
 
     # --- what Direct, Namespace and Connection ask ---
-
-    @property
-    def has_catch_all(self) -> bool:
-        return bool(self._any)
 
     def send_event(self, event: str, arguments: Iterable[Json], flags: Flags, id: int | None = None) -> None:
         """Send an event as the flags say."""
@@ -362,8 +255,8 @@ class Socket:
 
     def receive_event(self, event: str, arguments: list[Json], id: int | None) -> None:
         """The client has sent an event."""
-        if self._any:
-            call_all(self._any, event, (event, *arguments))
+        if self.catch_all:
+            call_all(self.catch_all, event, (event, *arguments))
         handlers = self.listeners.get(event)
         if handlers is not None and self.state is CONNECTED:
             if id is None:
@@ -381,6 +274,7 @@ class Socket:
     def accepted(self) -> None:
         """The middlewares have let the client in."""
         self.state = CONNECTED
+        self.route()
         self.namespace.adapter.rooms.enter(self)
         self.connection.joined()
         self.send_packet(CONNECT, {"sid": self.id})
@@ -399,8 +293,9 @@ class Socket:
         why.description = description
         if self.state is CONNECTED:
             self.state = LEAVING
-            call_all(self._life_handlers("disconnecting"), "disconnecting", (why,))
-        last_words = self._life_handlers("disconnect") if self.state is LEAVING else []
+            self.route()
+            call_all(self.life_handlers("disconnecting"), "disconnecting", (why,))
+        last_words = self.life_handlers("disconnect") if self.state is LEAVING else []
         self.state = GONE
         self._clean_up(why)
         call_all(last_words, "disconnect", (why,))
@@ -413,7 +308,6 @@ class Socket:
         if admission is not None:
             admission.cancel()
         waiting, self._waiting = self._waiting, None
-        self.listeners.clear()
-        self._life = self._any = ()
+        self.forget_handlers()
         for each in (waiting or {}).values():
             each.errback(Disconnected(reason))
