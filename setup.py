@@ -52,6 +52,7 @@ setup(
         # Autobahn's version is a date, and we override methods of its protocol that it calls internal. The year is the
         # only fence that its numbers offer; what really guards us are the tests that compare our path with Autobahn's.
         "autobahn>=26.10,<27",
+        "msgpack>=1.1",
         "orjson>=3.12",
         "twisted[tls]>=26.4",
     ],
