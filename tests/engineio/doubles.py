@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.engineio.line import Line
 
 #: Seconds, far apart, so that a test sees which of them it was; a deadline is late by at most COARSE.
-INTERVAL, TIMEOUT, UPGRADING, CLOSING_TIME, COARSE = 25.0, 20.0, 10.0, 30.0, 0.25
+INTERVAL, TIMEOUT, UPGRADING, CLOSING_TIME, COARSE = 25.0, 20.0, 10.0, 30.0, 1.0
 
 
 def new_engine(**options: Json) -> Engine:
