@@ -47,12 +47,14 @@ setup(
         "Typing :: Typed",
     ],
     python_requires=">=3.11",
+    # The lowest versions are those with which the tests pass.
     install_requires=[
         # Autobahn's version is a date, and we override methods of its protocol that it calls internal. The year is the
         # only fence that its numbers offer; what really guards us are the tests that compare our path with Autobahn's.
-        "autobahn>=26.6,<27",
-        "orjson>=3.10",
-        "twisted[tls]>=24.11",
+        "autobahn>=26.10,<27",
+        "msgpack>=1.1",
+        "orjson>=3.12",
+        "twisted[tls]>=26.4",
     ],
     extras_require=EXTRAS,
     # The one layout that serves install, editable install, sdist, twistd and mypy alike: the real folder `adapters/` is

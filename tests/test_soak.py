@@ -26,7 +26,7 @@ from txsocketio.socketio.socket import Socket
 Life = Callable[[Address], Coroutine[Any, Any, None]]
 
 #: So many are there at the same time.
-CROWD = 50
+CROWD = 40
 
 
 def listen(io: Server) -> None:
@@ -157,7 +157,7 @@ def traces() -> Counter[str]:
 @pytest.mark.parametrize(("way", "count"), [("light", 2000), ("guest", 500)])
 async def test_nothing_is_left_of_clients_that_came_and_went(way: str, count: int) -> None:
     """Whatever way a client goes, its session, timers and descriptors go with it."""
-    io = Server(ping_interval=1.0, ping_timeout=0.5, connect_timeout=0.5, close_timeout=0.5)
+    io = Server(ping_interval=2.0, ping_timeout=1.0, connect_timeout=2.0, close_timeout=0.5)
     listen(io)
     site = io.site() if way == "light" else guest_site(io)
     port = reactor.listenTCP(0, site, interface="127.0.0.1", backlog=CROWD)

@@ -16,6 +16,9 @@ from txsocketio.types import Json
 
 FIELDS = {b"host": b"example.com", b"origin": b"http://other.example", b"x-color": b"blue"}
 
+#: ann is in a, bob in a and b, cid in b, dan in no room.
+JOINED = {"ann": ["a"], "bob": ["a", "b"], "cid": ["b"], "dan": []}
+
 
 def result_of(deferred: Deferred[Json]) -> Json:
     """What it has fired with; an exception is given, not raised."""
@@ -117,3 +120,24 @@ class Served:
         @namespace.on("connection")
         def connected(socket: Socket) -> None:
             socket.on("disconnect", lambda reason: self.note(namespace.name, str(reason)))
+
+
+class People:
+    """Four clients of "/", and one of another namespace who is in the same rooms."""
+
+    def __init__(self, served: Served) -> None:
+        self.io = served.io
+        self.sessions: dict[str, RecordingSession] = {}
+        self.sockets: dict[str, Socket] = {}
+        for name, rooms in JOINED.items():
+            self.sessions[name], self.sockets[name] = served.client()
+            self.sockets[name].join(rooms)
+        self.sessions["eve"], eve = served.client("/elsewhere")
+        eve.join(["a", "b"])
+
+    def got(self) -> str:
+        """The names of those who got anything since the last time; twice if they got it twice."""
+        names = [name for name, session in self.sessions.items() for message in session.sent if "hi" in str(message)]
+        for session in self.sessions.values():
+            session.sent.clear()
+        return " ".join(names)

@@ -95,7 +95,7 @@ class Engine:
         self._middlewares: list[Handler] = []
         self._listeners: dict[str, list[Handler]] = {name: [] for name in EVENTS}
         self.answers = Answers(self.options, self._listeners)
-        self._websocket_classes = websocket_classes(self.options)
+        self._websocket_classes = websocket_classes(self.options.max_http_buffer_size)
         self._deflate = table_of(self.options.per_message_deflate, "per_message_deflate", DEFLATE_KEYS)
         self._closing: Deferred[None] | None = None
 

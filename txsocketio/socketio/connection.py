@@ -211,7 +211,8 @@ class Connection:
             self._attachments_due.cancel()
             self._attachments_due = None
         self._stop_expecting()
-        self._decoder = self._server.parser.decoder()  # whoever keeps a socket does not keep what was received so far
+        if self._decoder.incomplete is not None:
+            self._decoder = self._server.parser.decoder()  # who keeps a socket does not keep what it has received
         for socket in sockets.values():
             socket.ended(reason, description)
 
