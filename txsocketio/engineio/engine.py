@@ -257,6 +257,7 @@ class Engine:
     def _open(self, exchange: Exchange, sid: str) -> None:
         request = exchange.request
         verify_protocol(request)
+        request.find_peer()
         if request.query["transport"] == "websocket":
             self._open_websocket(exchange, sid)
         else:
