@@ -245,13 +245,14 @@ class LightChannel(DirectWriter, HTTPChannel):
         if len(words) != 3 or words[2] != b"HTTP/1.1" or fields is None or not _is_simple(fields):
             return False
         body = data[end + 4 :]
-        missing = int(fields.get(b"content-length", b"0")) - len(body)
+        length = int(fields.get(b"content-length", b"0"))
+        missing = length - len(body)
         is_get = words[0] == b"GET"
         if missing > 0 if is_get else missing < 0:
             return False
         if missing < 0:
             # Only a WebSocket may have sent more already: its first frames.
-            if b"upgrade" not in fields:
+            if b"upgrade" not in fields or length:
                 return False
             self._ahead, body = body, b""
         url = words[1].decode("latin-1")
