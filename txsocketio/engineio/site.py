@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 from twisted.internet import tcp
 from twisted.internet.interfaces import IProtocol, ISSLTransport
@@ -97,6 +98,11 @@ class EngineSite(Site):
             return self._resource
         return super().getResourceFor(request)  # type: ignore[no-any-return]
 
+    def is_ours(self, target: bytes) -> bool:
+        """Whether the engine answers a request, by the rule of `getResourceFor`."""
+        parts = [unquote_to_bytes(part) for part in target.partition(b"?")[0].split(b"/")[1:]]
+        return parts[: len(self._path)] == self._path
+
     def acceptableProtocols(self) -> list[bytes]:
         return [b"http/1.1"]
 
@@ -133,7 +139,7 @@ class LimitedRequest(Request):
         total = size if announced else self._received + size
         if not announced:
             self._received = total
-        if total > site.engine.options.max_http_buffer_size and channel._path.startswith(site.path):
+        if total > site.engine.options.max_http_buffer_size and site.is_ours(channel._path):
             self._refused = True
             channel.refuse_body()
 
