@@ -141,6 +141,8 @@ class LimitedRequest(Request):
             self._received = total
         if total > site.engine.options.max_http_buffer_size and site.is_ours(channel._path):
             self._refused = True
+            # Or twisted.web would ask for the body behind our answer.
+            self.requestHeaders.removeHeader(b"Expect")
             channel.refuse_body()
 
 
