@@ -263,8 +263,8 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
     def _pass_on(self, data: bytes) -> None:
         """Give bytes to Autobahn."""
         self._dataReceived(data)
-        if self.failedByMe:
-            # RFC 6455, 7.1.7: nothing has to be processed any more, and what cannot be inflated would be kept.
+        if self.failedByMe or self.state == CLOSED:
+            # RFC 6455, 7.1.7: nothing has to be processed any more. Autobahn would keep it.
             self.data = b""
         self._partial = self.data != b"" or self.current_frame is not None or self.inside_message or self.state != OPEN
 
