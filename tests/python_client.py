@@ -21,3 +21,7 @@ def connected(url: str, reconnection: bool = False, session: object = None, **op
         yield client
     finally:
         client.shutdown()
+        # A client that has just come back may not have ended its thread, which would reconnect for ever.
+        client._reconnect_abort.set()
+        if client._reconnect_task is not None:
+            client._reconnect_task.join()
