@@ -20,8 +20,5 @@ def connected(url: str, reconnection: bool = False, session: object = None, **op
     try:
         yield client
     finally:
+        client.reconnection = False  # or one that has only just come back goes on for ever
         client.shutdown()
-        # A client that has just come back may not have ended its thread, which would reconnect for ever.
-        client._reconnect_abort.set()
-        if client._reconnect_task is not None:
-            client._reconnect_task.join()

@@ -58,6 +58,8 @@ class Connection:
         self._joining_due: Deadline | None = None
         session.on_message = self.receive
         session.on_close = self.closed
+        if server.options.recovery is not None:
+            session.on_ping = self.pinged
         self._expect_to_join()
 
     def receive(self, message: str | bytes) -> None:
@@ -150,7 +152,9 @@ class Connection:
                 self._refuse(name, "Too many namespaces")
                 return
         issued = int(self._server.engine.clock.seconds() * 1000)
-        socket = Socket(new_sid(), namespace, self, Handshake(self.session.request, auth, issued))
+        socket = namespace.adapter.socket_class(
+            new_sid(), namespace, self, Handshake(self.session.request, auth, issued)
+        )
         self.sockets[name] = socket
         namespace.admit(socket)
 
@@ -234,6 +238,11 @@ class Connection:
     def joined(self) -> None:
         """A socket is connected."""
         self._stop_expecting()
+
+    def pinged(self) -> None:
+        """The client is sent a ping."""
+        for socket in self.sockets.values():
+            socket.pinged()
 
     def left(self) -> None:
         """A socket is connected no longer."""

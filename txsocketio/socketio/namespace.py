@@ -47,7 +47,7 @@ class Namespace(Broadcast):
         self.clock = server.engine.clock
         self.encode = server.parser.encode
         self.sockets: dict[str, Socket] = {}
-        self.adapter = Adapter(self)
+        self.adapter: Adapter = server.adapter_class(self)
         super().__init__(self.adapter)
         self.next_ack_id: Callable[[], int] = count().__next__
         self._middlewares: tuple[Handler, ...] = ()
@@ -87,7 +87,7 @@ class Namespace(Broadcast):
 
     def admit(self, socket: Socket) -> None:
         """Let the client in, if the middlewares do."""
-        if not self._middlewares:
+        if not self._middlewares and not socket.may_recover:
             self._accept(socket)
             return
         try:
@@ -105,10 +105,17 @@ class Namespace(Broadcast):
 
     def forget(self, socket: Socket) -> None:
         """The socket is gone."""
-        self.sockets.pop(socket.id, None)
+        if self.sockets.get(socket.id) is socket:
+            del self.sockets[socket.id]
         self.adapter.rooms.leave_all(socket)
 
+    def tell(self, event: str, *arguments: Json) -> None:
+        """Call those who listen to an event of the namespace."""
+        call_all(self._listeners.get(event, ()), event, arguments)
+
     async def _examine(self, socket: Socket) -> None:
+        if socket.may_recover and await socket.recover():
+            return
         for middleware in self._middlewares:
             result = run(middleware, (socket,))
             if isinstance(result, Deferred):
@@ -117,7 +124,6 @@ class Namespace(Broadcast):
     def _accept(self, socket: Socket) -> None:
         socket.admission = None
         if socket.state is CONNECTING and socket.session.is_open:
-            self.sockets[socket.id] = socket
             socket.accepted()
         if socket.connected:
             for event in ("connect", "connection"):

@@ -12,11 +12,13 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from txsocketio.engineio.engine import Engine
 from txsocketio.protocol.packet import DefaultParser
+from txsocketio.socketio.adapter import Adapter
 from txsocketio.socketio.broadcast import Broadcast
 from txsocketio.socketio.client_files import ClientFiles
 from txsocketio.socketio.connection import Connection
 from txsocketio.socketio.namespace import Namespace
 from txsocketio.socketio.options import ServerOptions
+from txsocketio.socketio.recovery import RecoveryAdapter
 from txsocketio.socketio.service import SocketIOService
 from txsocketio.types import Handler, Json
 
@@ -53,6 +55,7 @@ class Server(Broadcast):
         if self.options.client_path is not None:
             self.engine.files = ClientFiles(self.options.client_path, self.engine.answers.send).serve
         self.parser = DefaultParser(self.options.max_attachments, self.options.attachments_limit)
+        self.adapter_class = Adapter if self.options.recovery is None else RecoveryAdapter
         self.namespaces: dict[str, Namespace] = {}
         self.root = self.of("/")
         super().__init__(self.root.adapter)
