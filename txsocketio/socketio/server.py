@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from twisted.internet.defer import Deferred, gatherResults
 
 from txsocketio.engineio.engine import Engine
+from txsocketio.protocol.msgpack_codec import MsgpackParser
 from txsocketio.protocol.packet import DefaultParser
+from txsocketio.protocol.parser import Parser
 from txsocketio.socketio.broadcast import Broadcast
 from txsocketio.socketio.client_files import ClientFiles
-from txsocketio.socketio.connection import Connection
+from txsocketio.socketio.connection import Connection, DecodingConnection
 from txsocketio.socketio.namespace import Namespace
 from txsocketio.socketio.options import ServerOptions
 from txsocketio.socketio.service import SocketIOService
@@ -52,7 +54,8 @@ class Server(Broadcast):
         self.engine.on_session = self._accept
         if self.options.client_path is not None:
             self.engine.files = ClientFiles(self.options.client_path, self.engine.answers.send).serve
-        self.parser = DefaultParser(self.options.max_attachments, self.options.attachments_limit)
+        self.parser = _parser(self.options)
+        self._connection = Connection if type(self.parser) is DefaultParser else DecodingConnection
         self.namespaces: dict[str, Namespace] = {}
         self.root = self.of("/")
         super().__init__(self.root.adapter)
@@ -105,7 +108,7 @@ class Server(Broadcast):
         return _all([self.engine.close(), *stopped])
 
     def _accept(self, session: Session) -> None:
-        Connection(self, session)
+        self._connection(self, session)
 
     # --- the namespace "/" ---
 
@@ -122,6 +125,15 @@ class Server(Broadcast):
     def use(self, middleware: H) -> H:
         """See `Namespace.use`."""
         return self.root.use(middleware)
+
+
+def _parser(options: ServerOptions) -> Parser:
+    parser = options.parser
+    if not isinstance(parser, str):
+        return parser
+    if parser == "msgpack":
+        return MsgpackParser()
+    return DefaultParser(options.max_attachments, options.attachments_limit)
 
 
 def _all(deferreds: Iterable[Deferred[Json]]) -> Deferred[None]:
