@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -13,9 +13,10 @@ from twisted.python.failure import Failure
 from txsocketio.errors import ConnectionRefused, UnserializableData
 from txsocketio.socketio.adapter import Adapter
 from txsocketio.socketio.broadcast import Broadcast
-from txsocketio.socketio.handlers import call_all, run, step
+from txsocketio.socketio.handlers import call_all, expired, run, step
+from txsocketio.socketio.listening import Listeners, Listening
 from txsocketio.socketio.socket import CONNECTING, Socket
-from txsocketio.types import Handler, Json
+from txsocketio.types import Handler
 
 if TYPE_CHECKING:
     from txsocketio.socketio.server import Server
@@ -28,10 +29,35 @@ H = TypeVar("H", bound=Handler)
 NEUTRAL = "Internal error"
 
 
-class Namespace(Broadcast):
+class Entrance(Broadcast, Listening):
+    """Where clients come in: what examines them on the way, and who hears of them.
+
+    Attributes:
+        server: whose entrance it is.
+        middlewares: in the order of registration.
+    """
+
+    def __init__(self, server: Server, adapter: Adapter) -> None:
+        super().__init__(adapter)
+        self.server = server
+        self.handlers: Listeners = {}
+        self.middlewares: tuple[Handler, ...] = ()
+
+    def use(self, middleware: H) -> H:
+        """Have the middleware called with each socket that wants to connect, in the order of registration.
+
+        It refuses the client by raising ConnectionRefused. After any other error, or `middleware_timeout` seconds, the
+        client is refused too, but is not told why.
+        """
+        self.middlewares += (middleware,)
+        return middleware
+
+
+class Namespace(Entrance):
     """A part of the server that clients join on its own, with its own middlewares, handlers and rooms.
 
-    It is the broadcast to everybody in it: `namespace.emit(...)`, `namespace.to(...)`.
+    It is the broadcast to everybody in it: `namespace.emit(...)`, `namespace.to(...)`. Its own events are "connect" and
+    "connection", in this order, with each socket that connects; and those that other servers emit to it.
 
     Attributes:
         name: begins with a slash.
@@ -42,52 +68,22 @@ class Namespace(Broadcast):
 
     def __init__(self, server: Server, name: str) -> None:
         self.name = name
-        self.server = server
         self.options = server.options
         self.clock = server.engine.clock
         self.encode = server.parser.encode
         self.sockets: dict[str, Socket] = {}
         self.adapter = Adapter(self)
-        super().__init__(self.adapter)
+        super().__init__(server, self.adapter)
         self.next_ack_id: Callable[[], int] = count().__next__
-        self._middlewares: tuple[Handler, ...] = ()
-        self._listeners: dict[str, tuple[Handler, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<Namespace {self.name}, {len(self.sockets)} sockets>"
-
-    # --- listening ---
-
-    @overload
-    def on(self, event: str) -> Callable[[H], H]: ...
-
-    @overload
-    def on(self, event: str, handler: H) -> H: ...
-
-    def on(self, event: str, handler: H | None = None) -> H | Callable[[H], H]:
-        """Have the handler called with each socket that connects: `on("connection", handler)`. Also a decorator.
-
-        "connect" is the same event, and comes first.
-        """
-        if handler is None:
-            return lambda given: self.on(event, given)
-        self._listeners[event] = (*self._listeners.get(event, ()), handler)
-        return handler
-
-    def use(self, middleware: H) -> H:
-        """Have the middleware called with each socket that wants to connect, in the order of registration.
-
-        It refuses the client by raising ConnectionRefused. After any other error, or `middleware_timeout` seconds, the
-        client is refused too, but is not told why.
-        """
-        self._middlewares += (middleware,)
-        return middleware
 
     # --- what Connection and Socket ask ---
 
     def admit(self, socket: Socket) -> None:
         """Let the client in, if the middlewares do."""
-        if not self._middlewares:
+        if not self.middlewares:
             self._accept(socket)
             return
         try:
@@ -99,7 +95,7 @@ class Namespace(Broadcast):
             self._accept(socket)
         else:
             socket.admission = admission
-            admission.addTimeout(self.options.middleware_timeout, self.clock, _expired)
+            admission.addTimeout(self.options.middleware_timeout, self.clock, expired)
             admission.addCallbacks(lambda _: self._accept(socket), lambda failure: self._refuse(socket, failure))
             admission.addErrback(lambda failure: log.failure("Connecting a client failed", failure))
 
@@ -109,7 +105,7 @@ class Namespace(Broadcast):
         self.adapter.rooms.leave_all(socket)
 
     async def _examine(self, socket: Socket) -> None:
-        for middleware in self._middlewares:
+        for middleware in self.middlewares:
             result = run(middleware, (socket,))
             if isinstance(result, Deferred):
                 await result
@@ -121,7 +117,7 @@ class Namespace(Broadcast):
             socket.accepted()
         if socket.connected:
             for event in ("connect", "connection"):
-                call_all(self._listeners.get(event, ()), event, (socket,))
+                call_all(self.handlers.get(event, ()), event, (socket,))
 
     def _refuse(self, socket: Socket, failure: Failure) -> None:
         socket.admission = None
@@ -137,7 +133,3 @@ class Namespace(Broadcast):
         except UnserializableData:
             log.failure("A client of {namespace} is refused with data that has no form in JSON", namespace=self.name)
             socket.refused(message, None)
-
-
-def _expired(_result: Json, seconds: float) -> NoReturn:
-    raise TimeoutError(f"not done within {seconds} seconds (middleware_timeout)")
