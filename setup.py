@@ -9,7 +9,6 @@ EXTRAS = {
     "kafka": ["kafka-python>=3,<4"],
     "rabbitmq": ["pika>=1.4,<2"],
     "test": [
-        "aiohttp>=3.10",
         "hypothesis>=6.100",
         "klein>=24.8",
         "mypy>=1.18",
@@ -19,7 +18,6 @@ EXTRAS = {
         "python-socketio[client]>=5.11",
         "ruff>=0.14",
         "setuptools>=77",
-        "treq>=24.9",
     ],
     "docs": ["furo>=2025.7", "sphinx>=8.2"],
 }
@@ -27,7 +25,7 @@ EXTRAS = {
 setup(
     name="txsocketio",
     version="0.1.0",
-    description="A Socket.IO server for Twisted: fast, clustered, speaking to every Socket.IO client",
+    description="A Socket.IO server for Twisted",
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author="The txsocketio authors",
@@ -47,12 +45,14 @@ setup(
         "Typing :: Typed",
     ],
     python_requires=">=3.11",
+    # The lowest versions are those with which the tests pass.
     install_requires=[
         # Autobahn's version is a date, and we override methods of its protocol that it calls internal. The year is the
         # only fence that its numbers offer; what really guards us are the tests that compare our path with Autobahn's.
-        "autobahn>=26.6,<27",
-        "orjson>=3.10",
-        "twisted[tls]>=24.11",
+        "autobahn>=26.10,<27",
+        "msgpack>=1.1",
+        "orjson>=3.12",
+        "twisted[tls]>=26.4",
     ],
     extras_require=EXTRAS,
     # The one layout that serves install, editable install, sdist, twistd and mypy alike: the real folder `adapters/` is

@@ -20,4 +20,5 @@ def connected(url: str, reconnection: bool = False, session: object = None, **op
     try:
         yield client
     finally:
+        client.reconnection = False  # or one that has only just come back goes on for ever
         client.shutdown()

@@ -16,7 +16,7 @@ LAYERS = (("errors", "types"), ("protocol",), ("engineio",), ("socketio",), ("cl
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 
 #: What would bring I/O, time or chance into the codecs.
-IMPURE = {"asyncio", "autobahn", "datetime", "logging", "os", "random", "secrets", "select", "socket", "ssl"}
+IMPURE = {"asyncio", "autobahn", "logging", "os", "random", "secrets", "select", "socket", "ssl"}
 IMPURE |= {"subprocess", "threading", "time", "twisted", "txaio", "zope"}
 
 FILES = {

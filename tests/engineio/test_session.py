@@ -375,9 +375,23 @@ def test_ping_comes_an_interval_after_the_pong(rig: Rig) -> None:
 
 def test_missing_pong_ends_the_session(rig: Rig) -> None:
     rig.advance(INTERVAL + COARSE)
-    assert rig.advance(TIMEOUT - COARSE) == []
-    assert rig.advance(2 * COARSE) == ["discarded", "close ping timeout"]
+    assert rig.advance(TIMEOUT - 2 * COARSE) == []
+    assert rig.advance(3 * COARSE) == ["discarded", "close ping timeout"]
     assert len(rig.engine.deadlines) == 0
+
+
+def test_client_without_a_pong_is_gone_when_its_time_is_over(rig: Rig) -> None:
+    """Interval and timeout together are never exceeded, though each deadline is coarse."""
+    rig.engine.clock.pump([0.01] * round((INTERVAL + TIMEOUT) * 100))
+    rig.engine.clock.advance(0.001)  # the clock's own rounding
+    assert not rig.session.is_open
+
+
+def test_blocked_reactor_costs_the_client_no_time(rig: Rig) -> None:
+    """A ping that is late leaves its client the time for the pong."""
+    rig.engine.clock.advance(INTERVAL + 100.0)
+    rig.advance(TIMEOUT - COARSE)
+    assert rig.session.is_open
 
 
 def test_a_client_that_pongs_lives(rig: Rig) -> None:

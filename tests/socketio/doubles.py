@@ -12,9 +12,13 @@ from twisted.python.failure import Failure
 from txsocketio import Namespace, Server, Socket
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.request import HTTPRequest
+from txsocketio.protocol.frame import TEXT
 from txsocketio.types import Json
 
 FIELDS = {b"host": b"example.com", b"origin": b"http://other.example", b"x-color": b"blue"}
+
+#: ann is in a, bob in a and b, cid in b, dan in no room.
+JOINED = {"ann": ["a"], "bob": ["a", "b"], "cid": ["b"], "dan": []}
 
 
 def result_of(deferred: Deferred[Json]) -> Json:
@@ -51,7 +55,7 @@ class RecordingSession:
     def send_outgoing(self, outgoing: Outgoing) -> None:
         if self.is_open:
             self.outgoing.append(outgoing)
-            self.sent += [(outgoing.text or b"").decode(), *outgoing.attachments]
+            self.sent += [data[1:].decode() if head == TEXT else data for head, data in outgoing.messages()]
 
     def close(self, reason: str = "forced close", discard: bool = False) -> None:
         self.is_open = False
@@ -117,3 +121,24 @@ class Served:
         @namespace.on("connection")
         def connected(socket: Socket) -> None:
             socket.on("disconnect", lambda reason: self.note(namespace.name, str(reason)))
+
+
+class People:
+    """Four clients of "/", and one of another namespace who is in the same rooms."""
+
+    def __init__(self, served: Served) -> None:
+        self.io = served.io
+        self.sessions: dict[str, RecordingSession] = {}
+        self.sockets: dict[str, Socket] = {}
+        for name, rooms in JOINED.items():
+            self.sessions[name], self.sockets[name] = served.client()
+            self.sockets[name].join(rooms)
+        self.sessions["eve"], eve = served.client("/elsewhere")
+        eve.join(["a", "b"])
+
+    def got(self) -> str:
+        """The names of those who got anything since the last time; twice if they got it twice."""
+        names = [name for name, session in self.sessions.items() for message in session.sent if "hi" in str(message)]
+        for session in self.sessions.values():
+            session.sent.clear()
+        return " ".join(names)

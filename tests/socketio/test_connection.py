@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from twisted.internet.defer import Deferred
 from tests.conftest import LoggedErrors
 from tests.socketio.doubles import RecordingSession, Served
 from txsocketio import Socket
+from txsocketio.protocol.packet import Packet
 
 #: What a client can send about a namespace: each a list of messages.
 INPUTS = {
@@ -442,6 +444,7 @@ def test_nothing_is_left_of_a_connection(served: Served) -> None:
     assert not served.clock.getDelayedCalls()
     assert not served.io.root.sockets
     assert socket.connection.sockets == {}
+    assert not [each for each in gc.get_objects() if isinstance(each, Packet)]
 
 
 def test_session_that_never_spoke_can_end(served: Served) -> None:

@@ -156,6 +156,18 @@ def test_result_of_the_handler_acknowledges(served: Served, answer: str, kind: s
     assert session.sent == ["3123456789012345" + text]
 
 
+def test_deferred_may_be_shared(served: Served) -> None:
+    """Several events can wait for one result, and so can the application."""
+    session, socket = served.client()
+    shared: Deferred[str] = Deferred()
+    socket.on("ask", lambda: shared)
+    session.receive('21["ask"]', '22["ask"]')
+    shared.callback("x")
+    session.receive('23["ask"]')
+    assert session.sent == ['31["x"]', '32["x"]', '33["x"]']
+    assert result_of(shared) == "x"
+
+
 def test_bytes_acknowledge(served: Served) -> None:
     session, socket = served.client()
     socket.on("ask", lambda: b"x")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from txsocketio.engineio.compression import compress
 from txsocketio.engineio.cors import CORS
+from txsocketio.engineio.exchange import Field
+from txsocketio.engineio.listeners import sendable, tell
 from txsocketio.errors import OptionError
 from txsocketio.protocol.json_codec import dumps
 
@@ -17,12 +19,13 @@ if TYPE_CHECKING:
     from txsocketio.errors import Refusal
     from txsocketio.types import Handler, Json
 
-Field = tuple[bytes, bytes]
-
 TEXT: Field = (b"Content-Type", b"text/plain; charset=UTF-8")
 HTML: Field = (b"Content-Type", b"text/html")
 JSON: Field = (b"Content-Type", b"application/json")
 NO_STORE: Field = (b"Cache-Control", b"no-store")
+
+#: How many bytes a threshold may be.
+SIZES = range(1 << 31)
 
 #: Old Internet Explorers, which would look for scripts in a text.
 _OLD = (b";MSIE", b"Trident/")
@@ -46,7 +49,7 @@ class Answers:
     def __init__(self, options: EngineOptions, listeners: Mapping[str, list[Handler]]) -> None:
         self.cors = CORS(options)
         self._listeners = listeners
-        self._compression = table_of(options.http_compression, "http_compression", ("threshold",))
+        self._compression = table_of(options.http_compression, "http_compression", {"threshold": SIZES})
         self._cookie = _cookie_table(options.cookie)
 
     def ok(self, exchange: Exchange, kind: Field, body: bytes, may_compress: bool = False) -> None:
@@ -74,7 +77,7 @@ class Answers:
         """Answer with an error; an upgrade gets the bare text, and 400, as from the reference server."""
         request = exchange.request
         for listener in self._listeners["connection_error"]:
-            listener(request, refusal)
+            tell(listener, request, refusal)
         if request.is_upgrade and "origin" not in refusal.context:
             self.send(exchange, 400, [HTML], refusal.message.encode(), close=True)
         else:
@@ -107,25 +110,34 @@ class Answers:
     def _asked(self, event: str, request: HTTPRequest) -> list[Field]:
         headers: dict[str, str] = {}
         for listener in self._listeners[event]:
-            listener(headers, request)
-        return [(name.encode("latin-1"), str(value).encode("latin-1")) for name, value in headers.items()]
+            tell(listener, headers, request)
+        return sendable(headers.items())
 
 
-def table_of(given: Json, name: str, keys: tuple[str, ...]) -> Mapping[str, Json] | None:
+def table_of(given: Json, name: str, keys: Mapping[str, range | None]) -> Mapping[str, Json] | None:
     """The table of an option that may also be a boolean; None when it is off.
 
+    Args:
+        keys: what it may have, with the numbers that are allowed.
+
     Raises:
-        OptionError: the table has a key that is not among `keys`.
+        OptionError: the table has a key that is not among `keys`, or a number that is not allowed.
     """
     if given is False or given is None:
         return None
     table: Mapping[str, Json] = {} if given is True else given
-    for key in table:
+    for key, value in table.items():
         if key not in keys:
             raise OptionError(f"{name} has no {key!r}; there are {', '.join(keys)}")
+        allowed = keys[key]
+        if allowed is not None and (value.__class__ is not int or value not in allowed):
+            raise OptionError(
+                f"{key} of {name} must be a whole number from {allowed[0]} to {allowed[-1]}, not {value!r}"
+            )
     return table
 
 
 def _cookie_table(given: Json) -> Mapping[str, Json] | None:
-    table = table_of({"name": given} if isinstance(given, str) else given, "cookie", ("name", *_COOKIE_LABELS))
+    keys = dict.fromkeys(("name", *_COOKIE_LABELS))
+    table = table_of({"name": given} if isinstance(given, str) else given, "cookie", keys)
     return None if table is None else {**_COOKIE_DEFAULTS, **table}

@@ -8,11 +8,12 @@ Source: Fetch standard, "CORS protocol"; the field order is that of the referenc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from txsocketio.engineio.exchange import Field
 from txsocketio.errors import OptionError
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from txsocketio.types import Json
 
 log = Logger()
-
-Field = tuple[bytes, bytes]
 
 DEFAULT_METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
 KEYS = ("origin", "credentials", "methods", "allowed_headers", "exposed_headers", "max_age")
@@ -74,7 +73,7 @@ class CORS:
         if isinstance(allowed, re.Pattern):
             return allowed.search(origin) is not None
         if callable(allowed):
-            return bool(allowed(origin))
+            return _asked(allowed, origin)
         return any(each == origin or each == "*" for each in allowed or ())
 
     def fields(self, request: HTTPRequest) -> list[Field]:
@@ -94,14 +93,22 @@ class CORS:
         return fields
 
     def preflight(self, request: HTTPRequest) -> list[Field]:
-        """The answer to the browser's question before a request that is not simple."""
-        fields = [*self.fields(request), (b"Access-Control-Allow-Methods", self._methods)]
+        """What the answer carries besides to the browser's question before a request that is not simple."""
+        fields = [(b"Access-Control-Allow-Methods", self._methods)]
         asked = request.fields.get(b"access-control-request-headers", b"")
         if self._allowed_headers or asked:
             fields.append((b"Access-Control-Allow-Headers", self._allowed_headers or asked))
         if self._max_age is not None:
             fields.append((b"Access-Control-Max-Age", str(self._max_age).encode()))
         return fields
+
+
+def _asked(allowed: Callable[[str], Json], origin: str) -> bool:
+    try:
+        return bool(allowed(origin))
+    except Exception:  # noqa: BLE001 - a border, the application's code
+        log.failure("cors_allowed_origins could not tell whether {origin!r} is allowed", origin=origin)
+        return False
 
 
 def _joined(value: Json) -> bytes:

@@ -79,7 +79,8 @@ class Deadlines:
 
     def _tick(self) -> None:
         self._timer = None
-        for number in sorted(number for number in self._slots if number <= self._next):
+        now = max(self._next, int(self._clock.seconds() / self._granularity))
+        for number in sorted(number for number in self._slots if number <= now):
             slot = self._slots.pop(number)
             while slot:
                 deadline = slot.pop()

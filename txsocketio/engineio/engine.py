@@ -10,6 +10,7 @@ Source: Engine.IO protocol v4; the order of the checks, the codes and the texts 
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Coroutine
 from os import urandom
@@ -19,9 +20,11 @@ from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.logger import Logger
 
 from txsocketio.engineio import handshake
-from txsocketio.engineio.answers import Answers, Field, table_of
+from txsocketio.engineio.answers import SIZES, Answers, table_of
 from txsocketio.engineio.checks import BAD_REQUEST, bad_request, forbidden, verify, verify_protocol
 from txsocketio.engineio.deadlines import Deadlines
+from txsocketio.engineio.exchange import Field
+from txsocketio.engineio.listeners import sendable, tell
 from txsocketio.engineio.options import EngineOptions
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.polling import Polling
@@ -34,6 +37,7 @@ from txsocketio.errors import ConnectionRefused, OptionError, Refusal
 from txsocketio.protocol.engineio import encode_open
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
     from twisted.web.resource import IResource
 
     from txsocketio.engineio.exchange import Exchange
@@ -42,8 +46,11 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-DEFLATE_KEYS = ("threshold", "window_bits", "mem_level")
+DEFLATE_KEYS = {"threshold": SIZES, "window_bits": range(9, 16), "mem_level": range(1, 10)}
 EVENTS = ("connection", "connection_error", "initial_headers", "headers")
+
+#: RFC 6265, 4.1.1: what the value of a cookie consists of.
+_SID = re.compile(r"[!#-+\--:<-\[\]-~]+")
 
 
 def new_sid() -> str:
@@ -63,6 +70,7 @@ class Engine:
         sessions: the sessions that are open or closing, by sid.
         websockets: the WebSocket connections that are not gone yet.
         answers: how requests are answered.
+        pong_time: seconds that a client has from a ping to its pong; a little less than the option says.
         on_session: told of each new session, before anything that the client sends is read.
         files: asked for what lies below our path: answers and says True if it has a file of that name.
 
@@ -76,7 +84,10 @@ class Engine:
         self.options = options if options is not None else EngineOptions.of(keywords)
         self.clock = clock
         heartbeat = min(self.options.ping_interval, self.options.ping_timeout)
-        self.deadlines = Deadlines(self.clock, min(0.25, heartbeat / 100))
+        granularity = min(0.25, heartbeat / 100)
+        self.deadlines = Deadlines(self.clock, granularity)
+        # Two coarse deadlines in a row must not be late together: the protocol's suite comes a millisecond after.
+        self.pong_time = self.options.ping_timeout - 2 * granularity
         self.sessions: dict[str, Session] = {}
         self.websockets: set[WebSocket] = set()
         self.on_session: Callable[[Session], None] = self._announce_session
@@ -84,7 +95,7 @@ class Engine:
         self._middlewares: list[Handler] = []
         self._listeners: dict[str, list[Handler]] = {name: [] for name in EVENTS}
         self.answers = Answers(self.options, self._listeners)
-        self._websocket_classes = websocket_classes(self.options)
+        self._websocket_classes = websocket_classes(self.options.max_http_buffer_size)
         self._deflate = table_of(self.options.per_message_deflate, "per_message_deflate", DEFLATE_KEYS)
         self._closing: Deferred[None] | None = None
 
@@ -159,7 +170,7 @@ class Engine:
         if not self._middlewares:
             return self._admit(exchange, name)
         exchange.watch()
-        self._later(self._ask_middlewares(exchange, name))
+        self._later(exchange, self._ask_middlewares(exchange, name))
 
     async def _ask_middlewares(self, exchange: Exchange, name: str) -> None:
         extra: list[Field] = []
@@ -168,7 +179,7 @@ class Engine:
                 await _result_of(middleware, exchange.request, extra)
         except Exception as error:  # noqa: BLE001 - a border, the application's code
             return self.answers.refuse(exchange, bad_request("MIDDLEWARE_FAILURE", error=error))
-        exchange.extra = extra
+        exchange.extra = sendable(extra)
         if not exchange.answered:
             self._admit(exchange, name)
 
@@ -178,7 +189,7 @@ class Engine:
             return
         cors = self.answers.cors
         if request.method == "OPTIONS" and cors.is_configured:
-            return exchange.respond(204, cors.preflight(request))
+            return self.answers.send(exchange, 204, cors.preflight(request))
         try:
             session = verify(request, self.options, cors, self.sessions)
             if session is None:
@@ -207,7 +218,7 @@ class Engine:
         if self.options.allow_request is None and self.options.generate_id is None:
             return self._open(exchange, new_sid())
         exchange.watch()
-        self._later(self._ask_application(exchange))
+        self._later(exchange, self._ask_application(exchange))
 
     async def _ask_application(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -238,14 +249,15 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a border, the application's code
             log.failure("generate_id failed")
             raise bad_request("ID_GENERATION_ERROR", error=error) from None
-        if not isinstance(sid, str) or not sid or sid in self.sessions:
-            log.error("generate_id must give a new, non-empty text, not {sid!r}", sid=sid)
+        if not isinstance(sid, str) or _SID.fullmatch(sid) is None or sid in self.sessions:
+            log.error("generate_id must give a new id that a cookie can hold, not {sid!r}", sid=sid)
             raise bad_request("ID_GENERATION_ERROR")
         return sid
 
     def _open(self, exchange: Exchange, sid: str) -> None:
         request = exchange.request
         verify_protocol(request)
+        request.find_peer()
         if request.query["transport"] == "websocket":
             self._open_websocket(exchange, sid)
         else:
@@ -282,7 +294,7 @@ class Engine:
 
     def _announce_session(self, session: Session) -> None:
         for listener in self._listeners["connection"]:
-            listener(session)
+            tell(listener, session)
 
     def _open_packet(self, sid: str, upgrades: list[str]) -> Outgoing:
         options = self.options
@@ -347,8 +359,13 @@ class Engine:
             closing, self._closing = self._closing, None
             closing.callback(None)
 
-    def _later(self, waiting: Coroutine[Any, Any, None]) -> None:
-        ensureDeferred(waiting).addErrback(lambda failure: log.failure("A request could not be answered", failure))
+    def _later(self, exchange: Exchange, waiting: Coroutine[Any, Any, None]) -> None:
+        def failed(failure: Failure) -> None:
+            log.failure("A request could not be answered", failure)
+            if not exchange.answered:
+                exchange.drop()
+
+        ensureDeferred(waiting).addErrback(failed)
 
 
 async def _result_of(function: Handler, *arguments: object) -> Any:

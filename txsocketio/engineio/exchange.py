@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from txsocketio.engineio.request import HTTPRequest
 
-#: Response header fields in the order in which they are written.
-Fields = Sequence[tuple[bytes, bytes]]
+#: A response header field, and several in the order in which they are written.
+Field = tuple[bytes, bytes]
+Fields = Sequence[Field]
 
 
 class Exchange:

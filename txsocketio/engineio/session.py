@@ -21,8 +21,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from twisted.logger import Logger
-
+from txsocketio.engineio.listeners import tell
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.errors import PacketError
 from txsocketio.protocol.engineio import CLOSE, MESSAGE, NOOP, PING, PONG, UPGRADE
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from txsocketio.engineio.request import HTTPRequest
     from txsocketio.engineio.upgrade import Upgrade
     from txsocketio.engineio.websocket import WebSocket
-
-log = Logger()
 
 
 class State(IntEnum):
@@ -63,14 +60,6 @@ def _ignore_message(data: str | bytes) -> None:
     """What `on_message` is before somebody listens, and for a session that has ended."""
 
 
-def _tell(listener: Callable[..., None], *arguments: str) -> None:
-    """Call the application; its fault must not reach what happened to end the session: a timer, another client."""
-    try:
-        listener(*arguments)
-    except Exception:  # noqa: BLE001 - a border, the application's code
-        log.failure("A listener of a session failed")
-
-
 class Session:
     """A client of Engine.IO.
 
@@ -83,6 +72,7 @@ class Session:
         on_close: called once, with the reason and a description ("" when there is none). The reasons are "ping
             timeout", "transport error", "transport close", "parse error", "forced close" and "slow consumer".
         on_drain: called when everything that waited in the outbox has left.
+        on_ping: called at each ping; the client has answered the one before.
         send_outgoing: send a message that is already encoded. It is bound anew as the session changes: never keep it.
     """
 
@@ -95,6 +85,7 @@ class Session:
         "on_close",
         "on_drain",
         "on_message",
+        "on_ping",
         "pong_due",
         "protocol",
         "request",
@@ -114,6 +105,7 @@ class Session:
         self.on_message: Callable[[str | bytes], None] = _ignore_message
         self.on_close: Callable[[str, str], None] | None = None
         self.on_drain: Callable[[], None] | None = None
+        self.on_ping: Callable[[], None] | None = None
         self.send_outgoing: Callable[[Outgoing], None] = self.enqueue
         self.transport_in_use: Polling | WebSocket
         self.upgrade: Upgrade | None = None
@@ -246,7 +238,7 @@ class Session:
             transport.send_all(self.take_outbox())
         self.send_outgoing = transport.send_outgoing if transport.is_ready else self.enqueue
         if drained and self.on_drain is not None:
-            _tell(self.on_drain)
+            tell(self.on_drain)
 
     def closed(self) -> None:
         """What was to be sent before the end has left, or the time for it is over."""
@@ -267,8 +259,9 @@ class Session:
         self.engine.forget(self)
         self.transport_in_use.discard(abort=reason == SLOW_CONSUMER)
         on_close, self.on_close, self.on_drain = self.on_close, None, None
+        self.on_ping = None
         if on_close is not None:
-            _tell(on_close, reason, description)
+            tell(on_close, reason, description)
 
     # --- what waits to be sent ---
 
@@ -298,7 +291,9 @@ class Session:
 
     def _send_ping(self) -> None:
         self.pong_due = True
-        self._heartbeat = self.engine.deadlines.start(self.engine.options.ping_timeout, self._pong_missing)
+        self._heartbeat = self.engine.deadlines.start(self.engine.pong_time, self._pong_missing)
+        if self.on_ping is not None:
+            self.on_ping()
         self.send_outgoing(PING_PACKET)
 
     def _pong_missing(self) -> None:

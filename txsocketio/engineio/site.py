@@ -12,10 +12,12 @@ and 42 (Python 3.11; benchmarks, connect and polling). Both ways give the same b
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import tcp
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IProtocol, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
@@ -181,7 +183,7 @@ class LightChannel(DirectWriter, HTTPChannel):
     _missing = 0
     _ahead = b""
     _draining = False
-    _peer = ("", False)
+    _peer: tuple[str, bool] | Callable[[], tuple[str, bool]]
 
     def __init__(self, site: EngineSite) -> None:
         super().__init__()
@@ -192,10 +194,12 @@ class LightChannel(DirectWriter, HTTPChannel):
     def connectionMade(self) -> None:
         super().connectionMade()
         transport = self.transport
-        is_plain = transport.__class__ is tcp.Server
-        if not is_plain:
+        if transport.__class__ is tcp.Server:
+            self._peer = transport.getPeer().host, False
+        else:
             self.write = transport.write  # type: ignore[method-assign]
-        self._peer = getattr(transport.getPeer(), "host", "") or "", not is_plain and self.isSecure()
+            # To be asked later: behind a proxy the connection begins with a line that tells it.
+            self._peer = partial(peer_of, transport)
 
     def dataReceived(self, data: bytes) -> None:
         if self._exchange is not None or self._ahead or self._draining:
@@ -335,6 +339,11 @@ class LightChannel(DirectWriter, HTTPChannel):
         rest, self._ahead = self._ahead, b""
         detach(self, protocol)
         return rest
+
+
+def peer_of(transport: Any) -> tuple[str, bool]:
+    """The client's host, "" when it has none, and whether it came over TLS."""
+    return getattr(transport.getPeer(), "host", "") or "", ISSLTransport(transport, None) is not None
 
 
 def _is_simple(fields: dict[bytes, bytes]) -> bool:

@@ -13,6 +13,7 @@ Source: RFC 6455; Engine.IO protocol v4, "WebSocket".
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from autobahn.websocket.compress_deflate import PerMessageDeflate
 
     from txsocketio.engineio.deadlines import Deadline
-    from txsocketio.engineio.options import EngineOptions
     from txsocketio.engineio.outgoing import Outgoing
     from txsocketio.engineio.session import Session
     from txsocketio.engineio.upgrade import Upgrade
@@ -73,14 +73,14 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
 
     Attributes:
         session: whom the messages are for.
-        options: set on the class by `websocket_classes`.
+        max_size: of a message, in bytes; set on the class by `websocket_classes`.
     """
 
     name = "websocket"
     log = _Silence()
     session: Session | Upgrade
     message_data: list[bytes] | None
-    options: EngineOptions
+    max_size: int
     deflate_threshold = 0
 
     # What Autobahn sets on every connection stands on the class; a test compares it with what Autobahn does.
@@ -224,7 +224,7 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
         """Called by Twisted. Hot path."""
         if self._partial:
             return self._pass_on(data)
-        messages, taken = whole_messages(data, self.options.max_http_buffer_size)
+        messages, taken = whole_messages(data, self.max_size)
         if messages:
             self._held = []
             for message in messages:
@@ -289,7 +289,7 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
             # RFC 7692, 7.2.3.4: a message may end its stream. Autobahn's would collect the next ones, uninflated.
             deflate._decompressor = None
         payload = b"".join(pieces)
-        if len(payload) > self.options.max_http_buffer_size:
+        if len(payload) > self.max_size:
             self._fail_connection(TOO_BIG, "message too big")
         elif self.message_is_binary:
             self._deliver(payload)
@@ -347,12 +347,14 @@ class TCPWebSocket(DirectWriter, WebSocket):
     """The same over plain TCP."""
 
 
-def websocket_classes(options: EngineOptions) -> dict[type, type[WebSocket]]:
-    """The classes of WebSocket connections with these options, by the class of the transport; see `websocket_class`."""
+@cache
+def websocket_classes(max_size: int) -> dict[type, type[WebSocket]]:
+    """The classes of WebSocket connections with this limit, by the class of the transport."""
+    # Kept for all engines: what zope.interface remembers of a class never lets it go.
     factory = WebSocketServerFactory()
     factory.setProtocolOptions(
-        maxMessagePayloadSize=options.max_http_buffer_size + INFLATE_MARGIN,
-        maxFramePayloadSize=options.max_http_buffer_size,
+        maxMessagePayloadSize=max_size + INFLATE_MARGIN,
+        maxFramePayloadSize=max_size,
         utf8validateIncoming=False,
         failByDrop=False,
         echoCloseCodeReason=True,
@@ -361,7 +363,7 @@ def websocket_classes(options: EngineOptions) -> dict[type, type[WebSocket]]:
         closeHandshakeTimeout=0,
     )
     fixed = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
-    fixed |= {"factory": factory, "options": options}
+    fixed |= {"factory": factory, "max_size": max_size}
     return {
         tcp.Server: type("TCPWebSocket", (TCPWebSocket,), fixed),
         object: type("WebSocket", (WebSocket,), fixed),

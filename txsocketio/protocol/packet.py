@@ -80,13 +80,17 @@ def decode(text: str) -> Packet:
 
 def _decode_event(payload: str) -> list[Json]:
     data: list[Json] = loads(payload)  # a list, because the payload begins with "["
-    name = data[0] if data else None
-    if type(name) is str:
-        if name not in RESERVED_EVENTS:
-            return data
-    elif type(name) is int or type(name) is float:
+    if is_event(data):
         return data
     raise PacketError("invalid payload")
+
+
+def is_event(data: list[Json]) -> bool:
+    """Whether a client may send it as an event: it begins with a text that is not reserved, or with a number."""
+    name = data[0] if data else None
+    if type(name) is str:
+        return name not in RESERVED_EVENTS
+    return type(name) is int or type(name) is float
 
 
 _PAYLOADS = {

@@ -7,7 +7,7 @@ processes extends it: it tells them of a broadcast, and leaves what is to be don
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from twisted.internet.defer import Deferred, gatherResults, succeed
 
@@ -16,6 +16,7 @@ from txsocketio.protocol.packet import EVENT
 from txsocketio.socketio.acks import Answers
 from txsocketio.socketio.broadcast import Flags
 from txsocketio.socketio.rooms import Rooms
+from txsocketio.socketio.socket import Socket
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ class Adapter:
     Attributes:
         namespace: whose packets.
         rooms: who is in which room, in this process.
+        socket_class: of the namespace's sockets.
     """
+
+    socket_class: ClassVar[type[Socket]] = Socket
 
     def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace

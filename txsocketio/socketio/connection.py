@@ -78,6 +78,8 @@ class Connection:
         self._joining_due: Deadline | None = None
         session.on_message = self.receive
         session.on_close = self.closed
+        if server.options.recovery is not None:
+            session.on_ping = self.pinged
         self._expect_to_join()
 
     def receive(self, message: str | bytes) -> None:
@@ -210,7 +212,9 @@ class Connection:
         if not self.session.is_open:
             return
         issued = int(self._server.engine.clock.seconds() * 1000)
-        socket = Socket(new_sid(), namespace, self, Handshake(self.session.request, auth, issued))
+        socket = namespace.adapter.socket_class(
+            new_sid(), namespace, self, Handshake(self.session.request, auth, issued)
+        )
         self.sockets[namespace.name] = socket
         namespace.admit(socket)
 
@@ -273,7 +277,8 @@ class Connection:
         self._stop_expecting()
         for asked in list(self._asked.values()):
             asked.cancel()
-        self._decoder = self._server.parser.decoder()  # whoever keeps a socket does not keep what was received so far
+        if self._decoder.incomplete is not None:
+            self._decoder = self._server.parser.decoder()  # who keeps a socket does not keep what it has received
         for socket in sockets.values():
             socket.ended(reason, description)
 
@@ -295,6 +300,11 @@ class Connection:
     def joined(self) -> None:
         """A socket is connected."""
         self._stop_expecting()
+
+    def pinged(self) -> None:
+        """The client is sent a ping."""
+        for socket in self.sockets.values():
+            socket.pinged()
 
     def left(self) -> None:
         """A socket is connected no longer."""

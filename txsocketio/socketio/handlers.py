@@ -140,11 +140,12 @@ class Acknowledgement:
         self.id = id
         self.due = due
 
-    def take(self, result: Json) -> None:
-        """A handler has answered."""
+    def take(self, result: Json) -> Json:
+        """A handler has answered; gives the result on, for whoever else has a callback on the handler's Deferred."""
         if self.due > 0:
             self.due -= 1
             if result is not None:
                 self.due = 0
             if self.due == 0:
                 self.socket.send_ack(self.id, result)
+        return result

@@ -16,7 +16,7 @@ from txsocketio.socketio.broadcast import Broadcast
 from txsocketio.socketio.handlers import call_all, expired, run, step
 from txsocketio.socketio.listening import Listeners, Listening
 from txsocketio.socketio.socket import CONNECTING, Socket
-from txsocketio.types import Handler
+from txsocketio.types import Handler, Json
 
 if TYPE_CHECKING:
     from txsocketio.socketio.server import Server
@@ -33,13 +33,11 @@ class Entrance(Broadcast, Listening):
     """Where clients come in: what examines them on the way, and who hears of them.
 
     Attributes:
-        server: whose entrance it is.
         middlewares: in the order of registration.
     """
 
-    def __init__(self, server: Server, adapter: Adapter) -> None:
+    def __init__(self, adapter: Adapter) -> None:
         super().__init__(adapter)
-        self.server = server
         self.handlers: Listeners = {}
         self.middlewares: tuple[Handler, ...] = ()
 
@@ -68,12 +66,13 @@ class Namespace(Entrance):
 
     def __init__(self, server: Server, name: str) -> None:
         self.name = name
+        self.server = server
         self.options = server.options
         self.clock = server.engine.clock
         self.encode = server.parser.encode
         self.sockets: dict[str, Socket] = {}
-        self.adapter = Adapter(self)
-        super().__init__(server, self.adapter)
+        self.adapter: Adapter = server.adapter_class(self)
+        super().__init__(self.adapter)
         self.next_ack_id: Callable[[], int] = count().__next__
 
     def __repr__(self) -> str:
@@ -83,7 +82,7 @@ class Namespace(Entrance):
 
     def admit(self, socket: Socket) -> None:
         """Let the client in, if the middlewares do."""
-        if not self.middlewares:
+        if not self.middlewares and not socket.may_recover:
             self._accept(socket)
             return
         try:
@@ -101,10 +100,17 @@ class Namespace(Entrance):
 
     def forget(self, socket: Socket) -> None:
         """The socket is gone."""
-        self.sockets.pop(socket.id, None)
+        if self.sockets.get(socket.id) is socket:
+            del self.sockets[socket.id]
         self.adapter.rooms.leave_all(socket)
 
+    def tell(self, event: str, *arguments: Json) -> None:
+        """Call those who listen to an event of the namespace."""
+        call_all(self.handlers.get(event, ()), event, arguments)
+
     async def _examine(self, socket: Socket) -> None:
+        if socket.may_recover and await socket.recover():
+            return
         for middleware in self.middlewares:
             result = run(middleware, (socket,))
             if isinstance(result, Deferred):
@@ -113,7 +119,6 @@ class Namespace(Entrance):
     def _accept(self, socket: Socket) -> None:
         socket.admission = None
         if socket.state is CONNECTING and socket.session.is_open:
-            self.sockets[socket.id] = socket
             socket.accepted()
         if socket.connected:
             for event in ("connect", "connection"):

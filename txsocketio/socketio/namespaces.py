@@ -10,7 +10,6 @@ from twisted.logger import Logger
 
 from txsocketio.errors import ConnectionRefused, InvalidNamespace
 from txsocketio.socketio.adapter import all_of
-from txsocketio.socketio.handlers import call_all
 from txsocketio.socketio.namespace import Namespace
 from txsocketio.socketio.parent import ParentNamespace, Wanted
 from txsocketio.types import Json
@@ -103,7 +102,7 @@ class Namespaces(dict[str, Namespace]):
 
     def _add(self, namespace: Namespace) -> Namespace:
         self[namespace.name] = namespace
-        call_all(self.root.handlers.get("new_namespace", ()), "new_namespace", (namespace,))
+        self.root.tell("new_namespace", namespace)
         return namespace
 
     def forget(self, namespace: Namespace) -> None:

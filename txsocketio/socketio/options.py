@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from txsocketio.engineio.options import EngineOptions, option
+from txsocketio.engineio.options import EngineOptions, Options, option
+from txsocketio.types import Json
+
+
+@dataclass(kw_only=True)
+class RecoveryOptions(Options):
+    """How long, and how much, is kept for clients that come back.
+
+    Raises:
+        OptionError: a value is not allowed.
+    """
+
+    max_disconnection_duration: float = option(120.0, "Seconds that a client may be away and still be recovered.")
+    skip_middlewares: bool = option(
+        False, "Whether the middlewares of the namespace are left out for a recovered client."
+    )
+    max_packets: int = option(100_000, "How many of its latest events a namespace keeps.")
+    max_bytes: int = option(64_000_000, "How many bytes these may have together, as they are sent.")
+    max_sessions: int = option(100_000, "How many clients of a namespace may be away and still be recovered.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for each in ("max_disconnection_duration", "max_packets", "max_bytes", "max_sessions"):
+            self.require(getattr(self, each) > 0, each, "must be positive")
 
 
 @dataclass(kw_only=True)
@@ -28,6 +53,11 @@ class ServerOptions(EngineOptions):
     ack_timeout: float | None = option(
         None, "Seconds that `call` waits for an answer when `timeout` says nothing else; until the client is gone."
     )
+    connection_state_recovery: bool | Mapping[str, Json] = option(
+        False,
+        "Have clients that were cut off come back as the same sockets, with their rooms, data and the events that they "
+        "missed: true, or a table of the options of :ref:`recovery`. Events then get one more argument.",
+    )
     max_namespaces: int = option(64, "How many namespaces one client may join.")
     max_namespace_length: int = option(255, "The longest name of a namespace that a client may ask for, in characters.")
     max_dynamic_namespaces: int = option(
@@ -50,6 +80,20 @@ class ServerOptions(EngineOptions):
         for name in ("max_namespaces", "max_namespace_length", "max_dynamic_namespaces", "max_attachments"):
             self.require(getattr(self, name) > 0, name, "must be a positive number")
         self.require(self.attachments_limit > 0, "max_attachments_size", "must be a positive number, or None")
+        self.require(
+            isinstance(self.connection_state_recovery, bool | Mapping),
+            "connection_state_recovery",
+            "must be true, false or a table",
+        )
+        _ = self.recovery
+
+    @cached_property
+    def recovery(self) -> RecoveryOptions | None:
+        """The options of connection state recovery; None when it is off."""
+        given = self.connection_state_recovery
+        if isinstance(given, bool):
+            return RecoveryOptions() if given else None
+        return RecoveryOptions.of(given)
 
     @property
     def attachments_limit(self) -> int:

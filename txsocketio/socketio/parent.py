@@ -44,9 +44,10 @@ class ParentNamespace(Entrance):
     """
 
     def __init__(self, server: Server, wanted: Wanted) -> None:
-        self.children: dict[str, ChildNamespace] = {}
-        super().__init__(server, ParentAdapter(self.children.values()))
+        self.server = server
         self.wanted = wanted
+        self.children: dict[str, ChildNamespace] = {}
+        super().__init__(ParentAdapter(self.children.values()))
 
     def __repr__(self) -> str:
         return f"<ParentNamespace of {self.wanted!r}, {len(self.children)} children>"

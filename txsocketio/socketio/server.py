@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from txsocketio.engineio.engine import Engine
 from txsocketio.protocol.packet import DefaultParser
-from txsocketio.socketio.adapter import all_of
+from txsocketio.socketio.adapter import Adapter, all_of
 from txsocketio.socketio.broadcast import Broadcast
 from txsocketio.socketio.client_files import ClientFiles
 from txsocketio.socketio.connection import Connection
@@ -20,6 +20,7 @@ from txsocketio.socketio.namespace import Namespace
 from txsocketio.socketio.namespaces import Namespaces
 from txsocketio.socketio.options import ServerOptions
 from txsocketio.socketio.parent import ParentNamespace, Wanted
+from txsocketio.socketio.recovery import RecoveryAdapter
 from txsocketio.socketio.service import SocketIOService
 from txsocketio.types import Handler, Json
 
@@ -59,6 +60,7 @@ class Server(Broadcast, Listening):
         if self.options.client_path is not None:
             self.engine.files = ClientFiles(self.options.client_path, self.engine.answers.send).serve
         self.parser = DefaultParser(self.options.max_attachments, self.options.attachments_limit)
+        self.adapter_class = Adapter if self.options.recovery is None else RecoveryAdapter
         self.namespaces = Namespaces(self)
         self.root = self.namespaces.root
         self.handlers = self.root.handlers

@@ -1,0 +1,50 @@
+"""Calling the application, and taking header fields from it: its faults are logged and stay where they are.
+
+What tells it of something may be a timer, the request of another client, or the end of the server: none of them must
+suffer from what the application does with the news.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from twisted.logger import Logger
+
+from txsocketio.engineio.exchange import Field
+from txsocketio.types import Handler
+
+log = Logger()
+
+#: RFC 9110, 5.6.2 and 5.5: a token, and what a value may contain.
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(rb"[\t -~\x80-\xff]*")
+
+
+def tell(listener: Handler, *arguments: object) -> None:
+    """Call a listener of the application."""
+    try:
+        listener(*arguments)
+    except Exception:  # noqa: BLE001 - a border, the application's code
+        log.failure("The listener {listener} failed", listener=listener)
+
+
+def sendable(pairs: Iterable[tuple[object, object]]) -> list[Field]:
+    """Header fields of the application, text or bytes, as bytes; one that would break the answer is left out."""
+    fields = []
+    for name, value in pairs:
+        field = _bytes(name), _bytes(value)
+        if _NAME.fullmatch(field[0]) and _VALUE.fullmatch(field[1]):
+            fields.append(field)
+        else:
+            log.error("The header field {name!r}: {value!r} cannot be sent", name=name, value=value)
+    return fields
+
+
+def _bytes(text: object) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    try:
+        return str(text).encode("latin-1")
+    except UnicodeEncodeError:
+        return b"\0"  # which no field may contain
