@@ -20,6 +20,8 @@ Begin = Callable[..., Scenario]
 Start = Callable[[str], Scenario]
 Observe = Callable[[str], Awaitable[Facts]]
 
+only_javascript = pytest.mark.parametrize("client", ["javascript"], indirect=True)
+
 
 @pytest.fixture(params=["javascript", "python"])
 def client(request: pytest.FixtureRequest) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
@@ -11,6 +13,7 @@ from tests.socketio.doubles import RecordingSession, Served, result_of
 from txsocketio import Server, Socket
 from txsocketio.engineio.resource import EngineResource
 from txsocketio.engineio.site import EngineSite
+from txsocketio.errors import InvalidNamespace
 from txsocketio.protocol.msgpack_codec import MsgpackParser, decode
 from txsocketio.protocol.packet import (
     ACK,
@@ -35,6 +38,25 @@ def test_names_of_namespaces_begin_with_a_slash(served: Served) -> None:
     assert list(io.namespaces) == ["/", "/chat"]
 
 
+@pytest.mark.parametrize("name", ["/a,b", "x" * 255, re.compile(b"/room"), 7, None], ids=repr)
+def test_namespaces_that_nobody_could_join_are_refused(served: Served, name: Json) -> None:
+    """A comma ends the name on the wire; a name is text; and a slash comes before it, which counts."""
+    with pytest.raises(InvalidNamespace):
+        served.io.of(name)
+    assert list(served.io.namespaces) == ["/"]
+
+
+def test_new_namespaces_are_told(served: Served) -> None:
+    """Those that clients bring into being too; once each, and when they can be used."""
+    io = served.io
+    io.on("new_namespace", lambda namespace: served.note(namespace.name, io.of(namespace.name) is namespace))
+    io.of("/chat")
+    io.of("chat")
+    io.of(re.compile("/room"))
+    served.session().join("/room")
+    assert served.told == [("/chat", True), ("/room", True)]
+
+
 def test_server_stands_for_its_root(served: Served) -> None:
     io = served.io
 
@@ -49,6 +71,7 @@ def test_server_stands_for_its_root(served: Served) -> None:
     assert io.on("connect", connected) is connected
     session, socket = served.client()
     assert [what for (what,) in served.told] == ["middleware", "connection", "connection"]
+    assert io.listeners("connection") == io.root.listeners("connection") == [connected]
     assert io.root.sockets == {socket.id: socket}
     io.to(socket.id).except_("muted").emit("hi")
     io.send("hi")

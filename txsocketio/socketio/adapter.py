@@ -6,9 +6,10 @@ processes extends it: it tells them of a broadcast, and leaves what is to be don
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, succeed
 
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.protocol.packet import EVENT
@@ -84,3 +85,8 @@ class Adapter:
     def _encode(self, event: list[Json], id: int | None, flags: Flags) -> Outgoing:
         text, attachments = self.namespace.encode(EVENT, self.namespace.name, id, event)
         return Outgoing(text, attachments, flags.compress, flags.volatile)
+
+
+def all_of(deferreds: Iterable[Deferred[Json]]) -> Deferred[None]:
+    """Fires when all of them have."""
+    return gatherResults(list(deferreds), consumeErrors=True).addCallback(lambda _: None)
