@@ -354,6 +354,22 @@ def test_child_waits_for_who_is_coming(cleaning: Served) -> None:
     assert list(cleaning.io.namespaces) == ["/"]
 
 
+def test_child_waits_for_who_may_come_back() -> None:
+    """With connection state recovery: until the last session has expired, or its client has come back and left."""
+    cleaning = Served(cleanup_empty_child_namespaces=True, connection_state_recovery=True)
+    cleaning.io.of(re.compile(r"/room-\d+"))
+    cleaning.io.of("/room-1").on("session_expired", lambda session: cleaning.note("expired"))
+    session, other = cleaning.session(), cleaning.session()
+    session.join("/room-1")
+    other.join("/room-1")
+    session.drain("transport close")
+    other.receive("1/room-1,")
+    assert "/room-1" in cleaning.io.namespaces
+    cleaning.clock.pump([1.0] * 200)
+    assert cleaning.told == [("expired",)]
+    assert list(cleaning.io.namespaces) == ["/"]
+
+
 def test_server_ends_with_its_children(cleaning: Served, logged_errors: LoggedErrors) -> None:
     """Their adapters are waited for, once each, also when one has been stopping since before."""
     session, other = cleaning.session(), cleaning.session()

@@ -49,6 +49,10 @@ class Adapter:
         """Fires when everything has been let go."""
         return succeed(None)
 
+    def is_needed(self) -> bool:
+        """Whether it keeps something for clients that are away, although nobody is here."""
+        return False
+
     def broadcast(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
         """Send an event, its name first, to the members of the rooms that are in none of the excluded ones.
 

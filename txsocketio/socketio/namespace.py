@@ -19,6 +19,7 @@ from txsocketio.socketio.socket import CONNECTING, Socket
 from txsocketio.types import Handler, Json
 
 if TYPE_CHECKING:
+    from txsocketio.socketio.away import RecoverySession
     from txsocketio.socketio.server import Server
 
 log = Logger()
@@ -55,7 +56,8 @@ class Namespace(Entrance):
     """A part of the server that clients join on its own, with its own middlewares, handlers and rooms.
 
     It is the broadcast to everybody in it: `namespace.emit(...)`, `namespace.to(...)`. Its own events are "connect" and
-    "connection", in this order, with each socket that connects; and those that other servers emit to it.
+    "connection", in this order, with each socket that connects; "session_expired", with the `RecoverySession` of a
+    client that was cut off and has not come back in time; and those that other servers emit to it.
 
     Attributes:
         name: begins with a slash.
@@ -107,6 +109,10 @@ class Namespace(Entrance):
     def tell(self, event: str, *arguments: Json) -> None:
         """Call those who listen to an event of the namespace."""
         call_all(self.handlers.get(event, ()), event, arguments)
+
+    def expired(self, session: RecoverySession) -> None:
+        """The session of a client that was cut off cannot go on any more."""
+        self.tell("session_expired", session)
 
     async def _examine(self, socket: Socket) -> None:
         if socket.may_recover and await socket.recover():

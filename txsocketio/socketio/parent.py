@@ -25,6 +25,7 @@ from txsocketio.socketio.namespace import Entrance, Namespace
 from txsocketio.types import Handler, Json
 
 if TYPE_CHECKING:
+    from txsocketio.socketio.away import RecoverySession
     from txsocketio.socketio.server import Server
     from txsocketio.socketio.socket import Socket
 
@@ -93,7 +94,15 @@ class ChildNamespace(Namespace):
     def forget(self, socket: Socket) -> None:
         super().forget(socket)
         self._clients -= 1
-        if self._clients == 0 and self.options.cleanup_empty_child_namespaces:
+        self._end_if_empty()
+
+    def expired(self, session: RecoverySession) -> None:
+        super().expired(session)
+        self._end_if_empty()
+
+    def _end_if_empty(self) -> None:
+        """End if nobody is here, on the way in, or away and may come back."""
+        if self._clients == 0 and self.options.cleanup_empty_child_namespaces and not self.adapter.is_needed():
             del self._parent.children[self.name]
             self.server.namespaces.forget(self)
 

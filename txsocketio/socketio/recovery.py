@@ -281,7 +281,7 @@ class Recovery:
         self.log.clear()
 
     def _expired(self, session: RecoverySession) -> None:
-        self._namespace.tell("session_expired", session)
+        self._namespace.expired(session)
 
 
 class RecoveryAdapter(Adapter):
@@ -298,6 +298,9 @@ class RecoveryAdapter(Adapter):
     def stop(self) -> Deferred[None]:
         self.recovery.stop()
         return super().stop()
+
+    def is_needed(self) -> bool:
+        return self.recovery.is_needed()
 
     def broadcast(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
         """Send an event, with its offset behind the arguments; a volatile one bears that of the last before it.
