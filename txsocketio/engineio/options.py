@@ -48,7 +48,43 @@ def option(default: Any, doc: str) -> Any:
 
 
 @dataclass(kw_only=True)
-class EngineOptions:
+class Options:
+    """Options whose values are checked when they are given."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            self._check_kind(each.name, str(each.type))
+
+    def _check_kind(self, name: str, annotation: str) -> None:
+        kind = annotation.removesuffix(" | None")
+        value = getattr(self, name)
+        if kind in _KINDS and not (value is None and kind != annotation):
+            types, rule = _KINDS[kind]
+            self.require(isinstance(value, types) and (bool in types or value.__class__ is not bool), name, rule)
+
+    def require(self, fact: bool, name: str, rule: str) -> None:
+        """Raise an OptionError that names the option and the rule, unless the fact holds."""
+        if not fact:
+            raise OptionError(f"{name} {rule}, not {getattr(self, name)!r}")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Json]) -> Self:
+        """The options from keywords.
+
+        Raises:
+            OptionError: a keyword is unknown; the error names the nearest.
+        """
+        known = [each.name for each in fields(cls)]
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+                raise OptionError(f"unknown option {name!r}{hint}")
+        return cls(**given)
+
+
+@dataclass(kw_only=True)
+class EngineOptions(Options):
     """What an `Engine` can be told.
 
     Raises:
@@ -108,8 +144,7 @@ class EngineOptions:
     idle_timeout: float = option(60.0, "Seconds that an idle HTTP connection is kept open for another request.")
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            self._check_kind(each.name, str(each.type))
+        super().__post_init__()
         for name in DURATIONS:
             self.require(0 < getattr(self, name) < inf, name, "must be a positive number of seconds")
         for name in ("max_http_buffer_size", "max_outgoing_buffer"):
@@ -123,30 +158,3 @@ class EngineOptions:
             "transports",
             f"must be some of {', '.join(TRANSPORTS)}",
         )
-
-    def _check_kind(self, name: str, annotation: str) -> None:
-        kind = annotation.removesuffix(" | None")
-        value = getattr(self, name)
-        if kind in _KINDS and not (value is None and kind != annotation):
-            types, rule = _KINDS[kind]
-            self.require(isinstance(value, types) and (bool in types or value.__class__ is not bool), name, rule)
-
-    def require(self, fact: bool, name: str, rule: str) -> None:
-        """Raise an OptionError that names the option and the rule, unless the fact holds."""
-        if not fact:
-            raise OptionError(f"{name} {rule}, not {getattr(self, name)!r}")
-
-    @classmethod
-    def of(cls, given: Mapping[str, Json]) -> Self:
-        """The options from keywords.
-
-        Raises:
-            OptionError: a keyword is unknown; the error names the nearest.
-        """
-        known = [each.name for each in fields(cls)]
-        for name in given:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-                raise OptionError(f"unknown option {name!r}{hint}")
-        return cls(**given)

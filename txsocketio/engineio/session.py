@@ -72,6 +72,7 @@ class Session:
         on_close: called once, with the reason and a description ("" when there is none). The reasons are "ping
             timeout", "transport error", "transport close", "parse error", "forced close" and "slow consumer".
         on_drain: called when everything that waited in the outbox has left.
+        on_ping: called at each ping; the client has answered the one before.
         send_outgoing: send a message that is already encoded. It is bound anew as the session changes: never keep it.
     """
 
@@ -84,6 +85,7 @@ class Session:
         "on_close",
         "on_drain",
         "on_message",
+        "on_ping",
         "pong_due",
         "protocol",
         "request",
@@ -103,6 +105,7 @@ class Session:
         self.on_message: Callable[[str | bytes], None] = _ignore_message
         self.on_close: Callable[[str, str], None] | None = None
         self.on_drain: Callable[[], None] | None = None
+        self.on_ping: Callable[[], None] | None = None
         self.send_outgoing: Callable[[Outgoing], None] = self.enqueue
         self.transport_in_use: Polling | WebSocket
         self.upgrade: Upgrade | None = None
@@ -256,6 +259,7 @@ class Session:
         self.engine.forget(self)
         self.transport_in_use.discard(abort=reason == SLOW_CONSUMER)
         on_close, self.on_close, self.on_drain = self.on_close, None, None
+        self.on_ping = None
         if on_close is not None:
             tell(on_close, reason, description)
 
@@ -288,6 +292,8 @@ class Session:
     def _send_ping(self) -> None:
         self.pong_due = True
         self._heartbeat = self.engine.deadlines.start(self.engine.pong_time, self._pong_missing)
+        if self.on_ping is not None:
+            self.on_ping()
         self.send_outgoing(PING_PACKET)
 
     def _pong_missing(self) -> None:
