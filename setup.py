@@ -9,6 +9,7 @@ EXTRAS = {
     "kafka": ["kafka-python>=3,<4"],
     "rabbitmq": ["pika>=1.4,<2"],
     "test": [
+        "aiohttp>=3.10",  # what the asyncio client of python-socketio speaks HTTP with
         "hypothesis>=6.100",
         "klein>=24.8",
         "mypy>=1.18",

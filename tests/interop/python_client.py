@@ -69,6 +69,18 @@ def upcoming(client: socketio.AsyncClient, event: str, count: int, namespace: st
     return complete
 
 
+async def msgpack() -> None:
+    values = ["żółw 🐢", -3, 1.5, 2**40, None, b"\1\2"]
+    client = new_client(serializer="msgpack")
+    await client.connect(URL, transports=TRANSPORTS[TRANSPORT])
+    fact("acknowledged", await client.call("echo", tuple(values)))
+    repeated = upcoming(client, "repeated", 1)
+    await client.emit("repeat", tuple(values))
+    fact("repeated", (await repeated)[0])
+    client.on("look", lambda data: data[::-1])
+    fact("asked", await client.call("ask", ("look", b"\1\2")))
+
+
 async def echo() -> None:
     values = ["text", "", "żółw 🐢\u2028", 0, -1.5, 1e21, True, None, [], {}, {"deep": [{"er": [1, [2, [3]]]}]}]
     client = await connect()

@@ -9,11 +9,22 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from tests.socketio.doubles import Served, result_of
-from txsocketio import Server
+from tests.socketio.doubles import RecordingSession, Served, result_of
+from txsocketio import Server, Socket
 from txsocketio.engineio.resource import EngineResource
 from txsocketio.engineio.site import EngineSite
 from txsocketio.errors import InvalidNamespace
+from txsocketio.protocol.msgpack_codec import MsgpackParser, decode
+from txsocketio.protocol.packet import (
+    ACK,
+    CONNECT,
+    CONNECT_ERROR,
+    DISCONNECT,
+    EVENT,
+    Decoder,
+    DefaultParser,
+    Packet,
+)
 from txsocketio.socketio.service import SocketIOService
 from txsocketio.types import Json
 
@@ -111,3 +122,70 @@ def test_parts_show_themselves(served: Served) -> None:
     served.client()
     assert repr(served.io) == "<Server /socket.io, 0 clients>"
     assert repr(served.io.root) == "<Namespace /, 1 sockets>"
+
+
+def message_of(session: RecordingSession) -> tuple[int, str, int | None, Json]:
+    """What was sent last in MessagePack; it had no text."""
+    outgoing = session.outgoing[-1]
+    assert outgoing.text is None
+    packet = decode(*outgoing.attachments)
+    return packet.type, packet.namespace, packet.id, packet.data
+
+
+def test_everything_is_said_with_the_parser_that_was_chosen() -> None:
+    """Connecting, being refused, events, acknowledgements, disconnecting."""
+    served = Served(parser="msgpack")
+    say = MsgpackParser().encode
+
+    @served.io.on("connection")
+    def connected(socket: Socket) -> None:
+        socket.on("ask", lambda *values: values)
+
+    session = served.session()
+    session.receive(*say(CONNECT, "/", None, None)[1])
+    (socket,) = served.io.root.sockets.values()
+    assert message_of(session) == (CONNECT, "/", None, {"sid": socket.id})
+    session.receive(*say(EVENT, "/", 7, ["ask", b"x", None])[1])
+    assert message_of(session) == (ACK, "/", 7, [b"x", None])
+    served.io.emit("hi", {"a": b"y"})
+    assert message_of(session) == (EVENT, "/", None, ["hi", {"a": b"y"}])
+    session.receive(*say(CONNECT, "/nope", None, None)[1])
+    assert message_of(session) == (CONNECT_ERROR, "/nope", None, {"message": "Invalid namespace"})
+    socket.disconnect()
+    assert message_of(session) == (DISCONNECT, "/", None, None)
+
+
+def test_messages_of_the_default_encoding_are_refused_by_another_parser() -> None:
+    """However well the socket could understand them."""
+    served = Served(parser="msgpack")
+    served.note_ends(served.io.root)
+    session = served.session()
+    session.receive(*MsgpackParser().encode(CONNECT, "/", None, None)[1])
+    (socket,) = served.io.root.sockets.values()
+    socket.on("hi", lambda: served.note("hi"))
+    session.receive('2["hi"]')
+    assert served.told == [("/", "forced close")]
+
+
+class Quoting(DefaultParser):
+    """Puts an event of one's own before every event."""
+
+    def decoder(self) -> Decoder:
+        return QuotingDecoder()
+
+
+class QuotingDecoder(Decoder):
+    def add(self, message: str | bytes) -> Packet | None:
+        packet = super().add(message)
+        if packet is not None and packet.type == EVENT:
+            packet.data.insert(1, "quoted")
+        return packet
+
+
+def test_a_parser_that_extends_the_default_one_is_asked_for_everything() -> None:
+    """Also for what could be read without it."""
+    served = Served(parser=Quoting())
+    session, socket = served.client()
+    socket.on("hi", served.note)
+    session.receive('2["hi",1]', '51-["hi",{"_placeholder":true,"num":0}]', b"x", '2["hi"]')
+    assert served.told == [("quoted", 1), ("quoted", b"x"), ("quoted",)]

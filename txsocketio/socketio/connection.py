@@ -122,7 +122,7 @@ class Connection:
     # --- the long way ---
 
     def _decode(self, message: str | bytes) -> None:
-        """Take a message of any kind."""
+        """Take a message of any kind, in the encoding of any parser."""
         try:
             packet = self._decoder.add(message)
         except PacketError as error:
@@ -322,3 +322,11 @@ class Connection:
             socket.disconnect()
         self.session.close()
         self.closed("forced server close")
+
+
+class DecodingConnection(Connection):
+    """A connection whose parser is not the default one: only that can read the messages."""
+
+    __slots__ = ()
+
+    receive = Connection._decode

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from txsocketio.engineio.options import EngineOptions, Options, option
+from txsocketio.protocol.parser import Parser
 from txsocketio.types import Json
+
+PARSERS = ("default", "msgpack")
 
 
 @dataclass(kw_only=True)
@@ -44,6 +47,11 @@ class ServerOptions(EngineOptions):
     client_path: str | None = option(
         None, "The folder dist/ of the npm package socket.io-client, to be served below `path`; none by default."
     )
+    parser: str | Parser = option(
+        "default",
+        "The encoding of packets, which clients have to use too: default, msgpack (their npm package "
+        "socket.io-msgpack-parser), or a parser of your own.",
+    )
     connect_timeout: float = option(
         45.0, "Seconds that a client has to join a namespace, also after it has left its last one; then it is closed."
     )
@@ -74,6 +82,11 @@ class ServerOptions(EngineOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.require(
+            self.parser in PARSERS or (isinstance(self.parser, Parser) and not isinstance(self.parser, type)),
+            "parser",
+            f"must be one of {', '.join(PARSERS)}, or have the methods encode and decoder",
+        )
         for name in ("connect_timeout", "middleware_timeout", "attachments_timeout"):
             self.require(getattr(self, name) > 0, name, "must be a positive number of seconds")
         self.require(self.ack_timeout is None or self.ack_timeout > 0, "ack_timeout", "must be positive, or None")

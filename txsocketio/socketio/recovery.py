@@ -142,8 +142,8 @@ class RecoverableSocket(Socket):
             self.pid = new_sid()
             self.floor = self._pinged = self._recovery.log.position
         self._recovery.connected[self.pid] = self
-        text, _ = self.namespace.encode(CONNECT, self.namespace.name, None, {"sid": self.id, "pid": self.pid})
-        self.enter(Bundle([Outgoing(text), *missed]))
+        welcome = self.namespace.encode(CONNECT, self.namespace.name, None, {"sid": self.id, "pid": self.pid})
+        self.enter(Bundle([Outgoing(*welcome), *missed]))
         held, self._held = self._held, []
         for (event, *arguments), flags in held:
             self.send_event(event, arguments, flags)

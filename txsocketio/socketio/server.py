@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from twisted.internet.defer import Deferred
 
 from txsocketio.engineio.engine import Engine
+from txsocketio.protocol.msgpack_codec import MsgpackParser
 from txsocketio.protocol.packet import DefaultParser
+from txsocketio.protocol.parser import Parser
 from txsocketio.socketio.adapter import Adapter, all_of
 from txsocketio.socketio.broadcast import Broadcast
 from txsocketio.socketio.client_files import ClientFiles
-from txsocketio.socketio.connection import Connection
+from txsocketio.socketio.connection import Connection, DecodingConnection
 from txsocketio.socketio.listening import Listening
 from txsocketio.socketio.namespace import Namespace
 from txsocketio.socketio.namespaces import Namespaces
@@ -59,7 +61,8 @@ class Server(Broadcast, Listening):
         self.engine.on_session = self._accept
         if self.options.client_path is not None:
             self.engine.files = ClientFiles(self.options.client_path, self.engine.answers.send).serve
-        self.parser = DefaultParser(self.options.max_attachments, self.options.attachments_limit)
+        self.parser = _parser(self.options)
+        self._connection = Connection if type(self.parser) is DefaultParser else DecodingConnection
         self.adapter_class = Adapter if self.options.recovery is None else RecoveryAdapter
         self.namespaces = Namespaces(self)
         self.root = self.namespaces.root
@@ -123,8 +126,17 @@ class Server(Broadcast, Listening):
         return all_of([self.namespaces.stop(), self.engine.close()])
 
     def _accept(self, session: Session) -> None:
-        Connection(self, session)
+        self._connection(self, session)
 
     def use(self, middleware: H) -> H:
         """See `Namespace.use`."""
         return self.root.use(middleware)
+
+
+def _parser(options: ServerOptions) -> Parser:
+    parser = options.parser
+    if not isinstance(parser, str):
+        return parser
+    if parser == "msgpack":
+        return MsgpackParser()
+    return DefaultParser(options.max_attachments, options.attachments_limit)

@@ -278,8 +278,7 @@ class Socket(ClientListening):
 
     def accepted(self) -> None:
         """The middlewares have let the client in."""
-        text, _ = self.namespace.encode(CONNECT, self.namespace.name, None, {"sid": self.id})
-        self.enter(Outgoing(text))
+        self.enter(Outgoing(*self.namespace.encode(CONNECT, self.namespace.name, None, {"sid": self.id})))
 
     def enter(self, welcome: Outgoing) -> None:
         """Be connected; the client is told so before anything else."""
