@@ -155,6 +155,20 @@ def test_everything_is_said_with_the_parser_that_was_chosen() -> None:
     assert message_of(session) == (DISCONNECT, "/", None, None)
 
 
+def test_clients_are_recovered_with_the_parser_that_was_chosen() -> None:
+    served = Served(parser="msgpack", connection_state_recovery=True)
+    say = MsgpackParser().encode
+    session, next_session = served.session(), served.session()
+    session.receive(*say(CONNECT, "/", None, None)[1])
+    served.io.emit("hi", b"x")
+    ids, (*_, offset) = (decode(message).data for message in session.sent if isinstance(message, bytes))
+    session.drain("transport close")
+    served.io.emit("hi", b"y")
+    next_session.receive(*say(CONNECT, "/", None, {"pid": ids["pid"], "offset": offset})[1])
+    packets = [decode(message).data for message in next_session.sent if isinstance(message, bytes)]
+    assert packets == [ids, ["hi", b"y", str(int(offset) + 1)]]
+
+
 def test_messages_of_the_default_encoding_are_refused_by_another_parser() -> None:
     """However well the socket could understand them."""
     served = Served(parser="msgpack")
