@@ -86,8 +86,8 @@ class Engine:
         heartbeat = min(self.options.ping_interval, self.options.ping_timeout)
         granularity = min(0.25, heartbeat / 100)
         self.deadlines = Deadlines(self.clock, granularity)
-        # Two coarse deadlines in a row must not be late together: the protocol's suite comes a millisecond after.
-        self.pong_time = self.options.ping_timeout - 2 * granularity
+        # Two coarse deadlines and a reactor must not be late together: the protocol's suite comes a millisecond after.
+        self.pong_time = self.options.ping_timeout - 3 * granularity
         self.sessions: dict[str, Session] = {}
         self.websockets: set[WebSocket] = set()
         self.on_session: Callable[[Session], None] = self._announce_session
