@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
@@ -79,6 +80,23 @@ def test_every_way_gives_the_same(stream: bytes) -> None:
         rig.pass_time(CLOSE_TIMEOUT + COARSE)
         results.append((list(rig.log), rig.session.state, read_frames(rig.line.take()), rig.line.disconnecting))
     assert results == [results[0]] * len(WAYS)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_every_way_gives_the_same_for_any_stream(seed: int) -> None:
+    """The streams above behind one another, cut anywhere; most of them go on behind a fault or an end."""
+    random = Random(seed)
+    stream = b"".join(random.choices(list(STREAMS.values()), k=random.randrange(1, 8)))
+    whole, cut, slow = Connected().open(), Connected().open(), Connected().open()
+    whole.feed(len(stream) or 1, stream)
+    begin = 0
+    while begin < len(stream):
+        end = begin + random.choice([1, 2, 5, 20, 200, 2000])
+        cut.line.feed(stream[begin:end])
+        begin = end
+    slow.websocket._pass_on(stream)
+    results = [(list(rig.log), rig.session.state, read_frames(rig.line.take())) for rig in (whole, cut, slow)]
+    assert results == [results[0]] * 3
 
 
 def test_what_a_stream_gives(rig: Connected) -> None:

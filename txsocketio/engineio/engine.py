@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.logger import Logger
 
 from txsocketio.engineio import handshake
-from txsocketio.engineio.answers import Answers, table_of
+from txsocketio.engineio.answers import SIZES, Answers, table_of
 from txsocketio.engineio.checks import BAD_REQUEST, bad_request, forbidden, verify, verify_protocol
 from txsocketio.engineio.deadlines import Deadlines
 from txsocketio.engineio.exchange import Field
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-DEFLATE_KEYS = ("threshold", "window_bits", "mem_level")
+DEFLATE_KEYS = {"threshold": SIZES, "window_bits": range(9, 16), "mem_level": range(1, 10)}
 EVENTS = ("connection", "connection_error", "initial_headers", "headers")
 
 #: RFC 6265, 4.1.1: what the value of a cookie consists of.
@@ -86,8 +86,8 @@ class Engine:
         heartbeat = min(self.options.ping_interval, self.options.ping_timeout)
         granularity = min(0.25, heartbeat / 100)
         self.deadlines = Deadlines(self.clock, granularity)
-        # Two coarse deadlines in a row must not be late together: the protocol's suite comes a millisecond after.
-        self.pong_time = self.options.ping_timeout - 2 * granularity
+        # Two coarse deadlines and a reactor must not be late together: the protocol's suite comes a millisecond after.
+        self.pong_time = self.options.ping_timeout - 3 * granularity
         self.sessions: dict[str, Session] = {}
         self.websockets: set[WebSocket] = set()
         self.on_session: Callable[[Session], None] = self._announce_session
@@ -257,6 +257,7 @@ class Engine:
     def _open(self, exchange: Exchange, sid: str) -> None:
         request = exchange.request
         verify_protocol(request)
+        request.find_peer()
         if request.query["transport"] == "websocket":
             self._open_websocket(exchange, sid)
         else:

@@ -6,8 +6,10 @@ Each option carries its documentation, from which the configuration reference is
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 from txsocketio.errors import OptionError
@@ -17,13 +19,27 @@ if TYPE_CHECKING:
 
 TRANSPORTS = ("polling", "websocket")
 
-#: Options annotated with one of these are checked for it; of the others, each is checked where it is used.
-_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+#: What a value must be, by how its option is annotated.
+_KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "bool": ((bool,), "must be true or false"),
     "int": ((int,), "must be a whole number"),
     "float": ((int, float), "must be a number"),
     "str": ((str,), "must be text"),
+    "str | bytes": ((str, bytes), "must be text or bytes"),
+    "Sequence[str]": ((Collection,), "must be a list of names"),
+    "Mapping[str, Json]": ((Mapping,), "must be a table"),
+    "bool | Mapping[str, int]": ((bool, Mapping), "must be true, false or a table"),
+    "bool | str | Mapping[str, Json]": ((bool, str, Mapping), "must be true, false, a name or a table"),
+    "str | Sequence[str] | re.Pattern[str] | Callable[[str], bool]": (
+        (str, Collection, re.Pattern, Callable),
+        "must be origins, a pattern or a callable",
+    ),
+    "Handler": ((Callable,), "must be callable"),
 }
+
+DURATIONS = (
+    "ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout", "head_timeout", "body_timeout", "idle_timeout"
+)  # fmt: skip
 
 
 def option(default: Any, doc: str) -> Any:
@@ -44,7 +60,7 @@ class Options:
         value = getattr(self, name)
         if kind in _KINDS and not (value is None and kind != annotation):
             types, rule = _KINDS[kind]
-            self.require(isinstance(value, types) and (kind == "bool" or value.__class__ is not bool), name, rule)
+            self.require(isinstance(value, types) and (bool in types or value.__class__ is not bool), name, rule)
 
     def require(self, fact: bool, name: str, rule: str) -> None:
         """Raise an OptionError that names the option and the rule, unless the fact holds."""
@@ -102,7 +118,7 @@ class EngineOptions(Options):
         "Set a cookie with the session's id on the first long-polling answer: true, a name, or a table of `name` (io), "
         "`path`, `http_only`, `same_site`, `secure`, `domain`, `max_age` (seconds).",
     )
-    cors_allowed_origins: str | Sequence[str] | Callable[[str], bool] | None = option(
+    cors_allowed_origins: str | Sequence[str] | re.Pattern[str] | Callable[[str], bool] | None = option(
         None,
         "Origins of other sites whose pages may connect: one, a list, '*' for all, a compiled regular expression or a "
         "callable. Pages of the server's own origin always may. Checked for WebSocket too.",
@@ -129,15 +145,16 @@ class EngineOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout", "head_timeout"):
-            self.require(getattr(self, name) > 0, name, "must be a positive number of seconds")
+        for name in DURATIONS:
+            self.require(0 < getattr(self, name) < inf, name, "must be a positive number of seconds")
         for name in ("max_http_buffer_size", "max_outgoing_buffer"):
             self.require(getattr(self, name) > 0, name, "must be a positive number of bytes")
+        self.require(self.trusted_proxies >= 0, "trusted_proxies", "must not be negative")
         self.require(self.path.startswith("/"), "path", "must begin with a slash")
         if isinstance(self.transports, str):
             self.transports = (self.transports,)
         self.require(
-            bool(self.transports) and set(self.transports) <= set(TRANSPORTS),
+            bool(self.transports) and all(name in TRANSPORTS for name in self.transports),
             "transports",
             f"must be some of {', '.join(TRANSPORTS)}",
         )

@@ -24,7 +24,7 @@ from txsocketio.protocol.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, 
 from txsocketio.socketio.acks import Waiting, answer_of, awaited
 from txsocketio.socketio.broadcast import DEFAULTS, Broadcast, Direct, Flags, RoomNames, names_of
 from txsocketio.socketio.handlers import acknowledge, call_all
-from txsocketio.socketio.listening import Listening
+from txsocketio.socketio.listening import ClientListening
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Reason(str):
     description: str
 
 
-class Socket(Listening):
+class Socket(ClientListening):
     """One client in one namespace.
 
     Attributes:
@@ -262,7 +262,7 @@ class Socket(Listening):
         """The client has sent an event."""
         if self.catch_all:
             call_all(self.catch_all, event, (event, *arguments))
-        handlers = self.listeners.get(event)
+        handlers = self.handlers.get(event)
         if handlers is not None and self.state is CONNECTED:
             if id is None:
                 call_all(handlers, event, arguments)
@@ -278,8 +278,7 @@ class Socket(Listening):
 
     def accepted(self) -> None:
         """The middlewares have let the client in."""
-        text, _ = self.namespace.encode(CONNECT, self.namespace.name, None, {"sid": self.id})
-        self.enter(Outgoing(text))
+        self.enter(Outgoing(*self.namespace.encode(CONNECT, self.namespace.name, None, {"sid": self.id})))
 
     def enter(self, welcome: Outgoing) -> None:
         """Be connected; the client is told so before anything else."""
