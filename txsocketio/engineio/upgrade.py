@@ -78,9 +78,9 @@ class Upgrade:
         if self._session.upgrade is not self:
             return
         if packet == "2probe":
-            self._probed = True
-            if self._websocket.is_ready:
+            if not self._probed or self._websocket.is_ready:  # what waits for one that only probes is bounded
                 self._websocket.send_outgoing(PROBE_ANSWER)
+            self._probed = True
             self._polling.send_noop()
         elif packet == "5":
             self._complete()
