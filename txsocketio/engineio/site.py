@@ -318,6 +318,7 @@ class LightChannel(DirectWriter, HTTPChannel):
         if self.is_receiving:
             self._drain()
         elif close:
+            self._draining = True
             self.loseConnection()
         else:
             self.setTimeout(self.site.timeOut)
