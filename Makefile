@@ -9,7 +9,7 @@ CLIENT := .cache/client
 
 # The demo on port 3000. ARGS are handed to it: make run ARGS="--listen tcp:4000".
 run: $(VENV)/run client
-	client=$(CLIENT)/node_modules/socket.io-client/dist; \
+	@client=$(CLIENT)/node_modules/socket.io-client/dist; \
 	exec $(BIN)/twistd -n --pidfile= socketio $$(test -d $$client && echo --client-path $$client) $(ARGS)
 
 # The npm package that browsers load. Without npm, or without a network, the demo page takes it from a public CDN.

@@ -9,7 +9,7 @@ EXTRAS = {
     "kafka": ["kafka-python>=3,<4"],
     "rabbitmq": ["pika>=1.4,<2"],
     "test": [
-        "aiohttp>=3.10",
+        "aiohttp>=3.10",  # what the asyncio client of python-socketio speaks HTTP with
         "hypothesis>=6.100",
         "klein>=24.8",
         "mypy>=1.18",
@@ -19,7 +19,6 @@ EXTRAS = {
         "python-socketio[client]>=5.11",
         "ruff>=0.14",
         "setuptools>=77",
-        "treq>=24.9",
     ],
     "docs": ["furo>=2025.7", "sphinx>=8.2"],
 }
@@ -27,7 +26,7 @@ EXTRAS = {
 setup(
     name="txsocketio",
     version="0.1.0",
-    description="A Socket.IO server for Twisted: fast, clustered, speaking to every Socket.IO client",
+    description="A Socket.IO server for Twisted",
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author="The txsocketio authors",

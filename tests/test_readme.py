@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from txsocketio.app.config import load
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -17,7 +19,15 @@ def test_application_is_the_example() -> None:
     assert shown == (ROOT / "examples" / "hello.py").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\((?!https?:)([^)#]+)", README))
+def test_configuration_is_accepted(tmp_path: Path) -> None:
+    """The file that is shown can be copied."""
+    (shown,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    file = tmp_path / "socketio.toml"
+    file.write_text(shown)
+    assert load(str(file), {}).app == "chat:setup"
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)", README))))
 def test_link_leads_somewhere(target: str) -> None:
     """A link to a file of the project names one."""
     assert (ROOT / target).exists()

@@ -13,6 +13,7 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.internet.task import deferLater
+from twisted.web.server import Site
 
 from tests.bad_input.serving import guest_site, until
 from tests.sessions import Polling, WebSocket
@@ -32,12 +33,15 @@ CROWD = 40
 def listen(io: Server) -> None:
     @io.on("connection")
     def connected(socket: Socket) -> None:
-        socket.join("everybody")
         socket.join(f"only {socket.id}")
+
+        @socket.on("listen")
+        def take_news() -> None:
+            socket.join("listeners")
 
         @socket.on("echo")
         def echo(*args: str) -> tuple[str, ...]:
-            io.to("everybody").volatile.emit("news")
+            io.to("listeners").volatile.emit("news")
             return args
 
         @socket.on("ask me")
@@ -45,59 +49,47 @@ def listen(io: Server) -> None:
             try:
                 await socket.timeout(30.0).call("never answered")
             except TxSocketIOError:
-                io.to("everybody").emit("news")
+                io.to("listeners").emit("news")
 
 
-async def converse(session: Polling | WebSocket) -> None:
+async def converse(session: Polling | WebSocket, *before: str) -> None:
     """Join, leave a question of the server open, and get an echo."""
     await session.join()
-    await session.send('42["ask me"]', '420["echo","hi"]')
+    await session.send(*before, '42["ask me"]', '420["echo","hi"]')
     while await session.read() != '430["hi"]':
         pass
 
 
-# Lives. Those that end without a word are noticed by their TCP connection, or by a missed heartbeat.
+# Lives whose end the server sees at once.
 
 
 async def poll_and_close(address: Address) -> None:
     session = await Polling.open(address)
-    await converse(session)
+    await converse(session, '42["listen"]')
     await session.leave()
 
 
 async def poll_and_vanish(address: Address) -> None:
+    """Nobody writes to this one, so that its poll is held when it goes."""
     session = await Polling.open(address)
     await converse(session)
     await session.start_poll()
+    await session.post(b"3")  # when this exchange is over the poll has arrived
     for wire in session.wires:
         wire.reset()
 
 
-async def poll_once(address: Address) -> None:
-    session = await Polling.open(address)
-    await converse(session)
-    for wire in session.wires:
-        wire.close()
-
-
 async def open_websocket_and_close(address: Address) -> None:
     session = await WebSocket.open(address)
-    await converse(session)
+    await converse(session, '42["listen"]')
     await session.send("41")
     session.wire.close()
 
 
 async def open_websocket_and_vanish(address: Address) -> None:
     session = await WebSocket.open(address)
-    await converse(session)
+    await converse(session, '42["listen"]')
     session.wire.reset()
-
-
-async def join_nothing(address: Address) -> None:
-    session = await WebSocket.open(address)
-    with pytest.raises(ConnectionEnded):
-        await session.read()
-    session.wire.close()
 
 
 async def upgrade_and_close(address: Address) -> None:
@@ -108,12 +100,6 @@ async def upgrade_and_close(address: Address) -> None:
     await converse(websocket)
     for wire in (websocket.wire, *polling.wires):
         wire.close()
-
-
-async def upgrade_and_vanish_halfway(address: Address) -> None:
-    polling, websocket = await begin_to_upgrade(address)
-    for wire in (websocket.wire, *polling.wires):
-        wire.reset()
 
 
 async def begin_to_upgrade(address: Address) -> tuple[Polling, WebSocket]:
@@ -131,17 +117,40 @@ async def ask_nonsense(address: Address) -> None:
     wire.close()
 
 
-LIVES = [
+SEEN_LIVES = [
     poll_and_close,
     poll_and_vanish,
-    poll_once,
     open_websocket_and_close,
     open_websocket_and_vanish,
-    join_nothing,
     upgrade_and_close,
-    upgrade_and_vanish_halfway,
     ask_nonsense,
 ]
+
+
+# Lives that only a timeout ends.
+
+
+async def poll_once(address: Address) -> None:
+    session = await Polling.open(address)
+    await converse(session, '42["listen"]')
+    for wire in session.wires:
+        wire.close()
+
+
+async def join_nothing(address: Address) -> None:
+    session = await WebSocket.open(address)
+    with pytest.raises(ConnectionEnded):
+        await session.read()
+    session.wire.close()
+
+
+async def upgrade_and_vanish_halfway(address: Address) -> None:
+    polling, websocket = await begin_to_upgrade(address)
+    for wire in (websocket.wire, *polling.wires):
+        wire.reset()
+
+
+SILENT_LIVES = [poll_once, join_nothing, upgrade_and_vanish_halfway]
 
 
 def traces() -> Counter[str]:
@@ -153,25 +162,35 @@ def traces() -> Counter[str]:
     return found
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize(("way", "count"), [("light", 2000), ("guest", 500)])
-async def test_nothing_is_left_of_clients_that_came_and_went(way: str, count: int) -> None:
-    """Whatever way a client goes, its session, timers and descriptors go with it."""
-    io = Server(ping_interval=2.0, ping_timeout=1.0, connect_timeout=2.0, close_timeout=0.5)
+async def lead(lives: list[Life], count: int, site: Site, io: Server) -> None:
+    """Let that many clients come and go; whatever is left of them fails."""
     listen(io)
-    site = io.site() if way == "light" else guest_site(io)
     port = reactor.listenTCP(0, site, interface="127.0.0.1", backlog=CROWD)
     address = ("127.0.0.1", port.getHost().port)
     await deferLater(reactor, 0)
     before = traces()
 
     turnstile = DeferredSemaphore(CROWD)
-    lives = [
-        turnstile.run(lambda life=life: Deferred.fromCoroutine(life(address))) for life in islice(cycle(LIVES), count)
+    led = [
+        turnstile.run(lambda life=life: Deferred.fromCoroutine(life(address))) for life in islice(cycle(lives), count)
     ]
-    await gatherResults(lives, consumeErrors=True)
-
+    await gatherResults(led, consumeErrors=True)
     await until(lambda: io.engine.clients_count == 0, "all sessions are gone")
     await until(lambda: traces() == before, f"everything is as before: {before}")
     await io.close()
     await port.stopListening()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("way", ["light", "guest"])
+async def test_nothing_is_left_of_two_thousand_clients(way: str) -> None:
+    """Whatever way a client goes, its session, timers and descriptors go with it, long before any timeout."""
+    io = Server()
+    await lead(SEEN_LIVES, 2000, io.site() if way == "light" else guest_site(io), io)
+
+
+@pytest.mark.timeout(60)
+async def test_nothing_is_left_of_clients_that_fell_silent() -> None:
+    """A client that just is no more is forgotten after the timeouts."""
+    io = Server(ping_interval=1.0, ping_timeout=1.0, connect_timeout=2.0, close_timeout=0.5)
+    await lead(SILENT_LIVES, 150, io.site(), io)

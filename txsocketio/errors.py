@@ -7,6 +7,8 @@
     │   ├── OptionError             (TypeError)  an option is unknown or its value is not allowed
     │   ├── ConfigError             what `twistd socketio` was told to run cannot be run
     │   ├── ReservedEvent           (ValueError) the name of an event belongs to the protocol
+    │   ├── InvalidNamespace        (ValueError) no client could ever join what `of` was asked for
+    │   ├── UnsupportedCall         what a parent namespace cannot do, since it does not know all its children
     │   └── UnserializableData      (TypeError)  an argument has no form on the wire
     ├── ConnectionRefused           raised by an application's middleware to refuse a client
     ├── PeerError                   the client erred: ends that client, never reaches the application's handlers
@@ -66,6 +68,21 @@ class ReservedEvent(CallerError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.event!r} is a reserved event name"
+
+
+class InvalidNamespace(CallerError, ValueError):
+    """No client could ever join what `of` was asked for; the text says why."""
+
+
+class UnsupportedCall(CallerError):
+    """What a parent namespace cannot do: some of its children may be known to other servers only."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__(call)
+        self.call = call
+
+    def __str__(self) -> str:
+        return f"{self.call}() is not supported on parent namespaces"
 
 
 class UnserializableData(CallerError, TypeError):

@@ -330,6 +330,13 @@ def test_websocket_has_the_connection(rig: Rig, way: Callable[[Rig, bytes], byte
     assert rig.engine.clock.getDelayedCalls() == []
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_body_of_a_handshake_is_not_taken_for_frames(rig: Rig, way: Callable[[Rig, bytes], bytes]) -> None:
+    """What the head announces as a body is one, and the frames are behind it."""
+    answer = way(rig, request("GET", WEBSOCKET, text("body"), UPGRADE_HEADERS) + text("early"))
+    assert read_frames(answer.partition(b"\r\n\r\n")[2])[1:] == ["4early"]
+
+
 @pytest.mark.parametrize("kind", ["site", "guest"])
 def test_frames_that_come_while_the_application_decides(kind: str) -> None:
     """They are for the session that may come."""
@@ -391,6 +398,25 @@ def test_body_above_the_limit_is_refused_when_it_is_announced(rig: Rig) -> None:
     assert line.disconnecting
     line.lose()
     assert rig.session.is_open
+
+
+@pytest.mark.parametrize("target", ["/engine.io/", "/engine.io", "/%65ngine.io/", "/engine.io/a/b"])
+@pytest.mark.parametrize(
+    "fields", [{"Content-Length": "100000000"}, {"Content-Length": "5000", "Expect": "100-continue"}]
+)
+def test_announced_body_is_refused_however_it_is_asked_for(rig: Rig, target: str, fields: dict[str, str]) -> None:
+    """Wherever the engine would answer, nothing of it is read, and nothing else is said."""
+    line = rig.open()
+    line.feed(request("PUT", f"{target}?EIO=4&transport=polling", b"", {"Content-Length": "100000000"} | fields))
+    answer = line.take()
+    line.lose()
+    assert statuses(answer) == [413]
+    assert answer.endswith(b"Connection: close\r\n\r\n")
+
+
+def test_large_body_for_another_page(rig: Rig) -> None:
+    """The limit is the engine's."""
+    assert statuses(whole(rig, request("POST", "/page", b"x" * 5000))) == [200]
 
 
 def test_overlapping_post_does_not_become_a_request(rig: Rig) -> None:
@@ -558,6 +584,7 @@ ODD = {
     "other option": HEAD + b"Connection: keep-alive, x\r\n\r\n",
     "body of a GET to come": HEAD + b"Content-Length: 1\r\n\r\n",
     "something behind": HEAD + b"\r\nGET",
+    "body of an upgrade": HEAD + b"Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 1\r\n\r\nx\x81",
     "end not there": HEAD,
     "endless": HEAD + b"A: " + b"b" * 20_000 + b"\r\n\r\n",
 }

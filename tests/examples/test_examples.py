@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import urllib.request
 
+import socketio
+
 from tests.programs import ROOT, Program, twistd
 from tests.python_client import connected
+from txsocketio.types import Json
 
 EXAMPLES = ROOT / "examples"
 LISTEN = "tcp:0:interface=127.0.0.1"
@@ -91,6 +95,29 @@ def test_ticker() -> None:
             client.on("tick", heard)
             (first,), (second,) = heard.next(2)
             assert second == first + 1
+
+
+class ListPacket(socketio.packet.Packet):
+    """The client's side of `own_parser.py`, for python-socketio."""
+
+    uses_binary_events = False
+
+    def encode(self) -> str:
+        return json.dumps([self.packet_type, self.namespace or "/", self.id, self.data])
+
+    def decode(self, encoded_packet: list[Json]) -> None:
+        # python-engineio has seen that the text is JSON, and has read it.
+        self.packet_type, self.namespace, self.id, self.data = encoded_packet
+
+
+def test_own_parser() -> None:
+    """Server and client agree upon an encoding that nobody else has."""
+    with Program(sys.executable, "own_parser.py", cwd=EXAMPLES, LISTEN=LISTEN) as program:
+        heard = Heard()
+        with connected(address(program), serializer=ListPacket) as client:
+            client.on("echo", heard)
+            assert client.call("shout", "quiet") == "QUIET"
+            assert heard.next(1) == [("quiet",)]
 
 
 class Heard:

@@ -4,10 +4,12 @@
 /private       the same, behind a middleware that wants `auth.token == "secret"`
 /news          the same, open
 /room-<n>      the same, in namespaces that come to be when somebody asks for them
+/tenant/<x>    the same, if `auth.tenant` is x, which takes a while to find out
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 
 from twisted.internet import reactor
@@ -16,6 +18,7 @@ from twisted.internet.task import deferLater
 
 from txsocketio import AckTimeout, ConnectionRefused, Server
 from txsocketio.socketio.namespace import Namespace
+from txsocketio.socketio.parent import ParentNamespace
 from txsocketio.socketio.socket import Socket
 from txsocketio.types import Json
 
@@ -34,9 +37,16 @@ def setup(io: Server) -> None:
     for name in ("/", "/private", "/news", "/room"):
         serve(io.of(name), farewells)
     io.of("/private").use(authenticate)
+    rooms = io.of(re.compile(r"/room-\d+"))
+    serve(rooms, farewells)
+    serve(io.of(is_member), farewells)
+
+    @rooms.on("connection")
+    def connected(socket: Socket) -> None:
+        socket.on("announce_to_rooms", lambda text: rooms.emit("told", text))
 
 
-def serve(namespace: Namespace, farewells: Farewells) -> None:
+def serve(namespace: Namespace | ParentNamespace, farewells: Farewells) -> None:
     @namespace.on("connection")
     def connected(socket: Socket) -> None:
         exchange_messages(socket)
@@ -44,6 +54,10 @@ def serve(namespace: Namespace, farewells: Farewells) -> None:
         enter_rooms(socket)
         address_others(socket)
         part(socket, farewells)
+
+
+def is_member(name: str, auth: Json) -> Deferred[bool]:
+    return deferLater(reactor, 0.01, lambda: name == f"/tenant/{auth.get('tenant')}")
 
 
 async def authenticate(socket: Socket) -> None:

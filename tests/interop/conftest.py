@@ -20,6 +20,8 @@ Begin = Callable[..., Scenario]
 Start = Callable[[str], Scenario]
 Observe = Callable[[str], Awaitable[Facts]]
 
+only_javascript = pytest.mark.parametrize("client", ["javascript"], indirect=True)
+
 
 @pytest.fixture(params=["javascript", "python"])
 def client(request: pytest.FixtureRequest) -> str:
@@ -80,7 +82,20 @@ def start(begin: Begin, server: Served, client: str, transport: str) -> Start:
     return lambda name: begin(client, name, server.url, transport)
 
 
+@pytest.fixture(scope="session")
+def gathered() -> dict[tuple[str, ...], Facts]:
+    """The facts of scenarios that have run, for all the tests that look at them."""
+    return {}
+
+
 @pytest.fixture
-def observe(start: Start) -> Observe:
-    """Runs such a scenario to its end; the facts that it told."""
-    return lambda name: start(name).finish()
+def observe(gathered: dict[tuple[str, ...], Facts], start: Start, client: str, transport: str) -> Observe:
+    """Runs a scenario to its end, unless that has happened; the facts that it told."""
+
+    async def observe(name: str) -> Facts:
+        key = (client, transport, name)
+        if key not in gathered:
+            gathered[key] = await start(name).finish()
+        return gathered[key]
+
+    return observe

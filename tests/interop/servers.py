@@ -20,8 +20,10 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.ssl import PrivateCertificate
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
-from twisted.web.resource import IResource
+from twisted.web.server import Site
 
 from tests.conftest import ROOT
 from txsocketio import Server
@@ -46,16 +48,34 @@ class Served(Protocol):
 
 
 class InProcess(Served):
-    """Our server on the reactor of the test."""
+    """Our server on the reactor of the test.
 
-    def __init__(self, application: Application, root: IResource | None = None) -> None:
+    Args:
+        make_site: how the server is reached by HTTP.
+        certificate: makes it HTTPS.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        make_site: Callable[[Server], Site] = Server.site,
+        certificate: PrivateCertificate | None = None,
+    ) -> None:
         self.port = 0
         self._application = application
-        self._root = root
+        self._make_site = make_site
+        self._certificate = certificate
+
+    @property
+    def url(self) -> str:
+        return super().url if self._certificate is None else f"https://{LOOPBACK}:{self.port}"
 
     async def start(self) -> None:
         self.io = self._application()
-        self._listening: IListeningPort = reactor.listenTCP(self.port, self.io.site(self._root), interface=LOOPBACK)
+        site = self._make_site(self.io)
+        if self._certificate is not None:
+            site = TLSMemoryBIOFactory(self._certificate.options(), isClient=False, wrappedFactory=site)
+        self._listening: IListeningPort = reactor.listenTCP(self.port, site, interface=LOOPBACK)
         self.port = self._listening.getHost().port
 
     async def stop(self) -> None:
@@ -114,7 +134,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def server_under_test(application: Application, root: IResource | None = None) -> Served:
+def server_under_test(application: Application, make_site: Callable[[Server], Site] = Server.site) -> Served:
     if command := os.environ.get("INTEROP_SERVER"):
         return Command(shlex.split(command))
-    return InProcess(application, root)
+    return InProcess(application, make_site)

@@ -46,7 +46,7 @@ async def test_two_tabs_hear_each_other(serve: Serve, begin: Begin, chromium: st
     def application() -> Server:
         return create_server(client_path=require(CLIENT_PATH))
 
-    server = await serve(server_under_test(application, File(str(HERE / "browser"))))
+    server = await serve(server_under_test(application, lambda io: io.site(File(str(HERE / "browser")))))
     assert await begin("javascript", "tabs", server.url, chromium).finish() == {
         "outcome": ["upgraded", "upgraded"],
         "transports": [["polling", "websocket"]] * 2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.interop.conftest import Observe
+from tests.interop.conftest import Observe, only_javascript
 
 VALUES = ["text", "", "żółw 🐢\u2028", 0, -1.5, 1e21, True, None, [], {}, {"deep": [{"er": [1, [2, [3]]]}]}]
 BINARY_VALUES = [
@@ -14,8 +14,6 @@ BINARY_VALUES = [
     ["hex:01"],
     "text",
 ]
-
-only_javascript = pytest.mark.parametrize("client", ["javascript"], indirect=True)
 
 
 def mixed(count: int) -> list[object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.interop.conftest import Observe
+from tests.interop.conftest import Observe, only_javascript
 
 
 def who(namespace: str) -> dict[str, Any]:
@@ -42,3 +42,12 @@ async def test_namespaces_share_a_connection_and_nothing_else(observe: Observe, 
     assert sorted(facts["told"]) == [[name, f"from {name}"] for name in ("/", "/private", "/room")]
     if client == "javascript":
         assert facts["left"] == ["still here", True, True, False]
+
+
+@only_javascript
+async def test_namespaces_come_to_be_when_they_are_asked_for(observe: Observe) -> None:
+    """By a pattern, or by a function that looks at the auth and waits; a parent reaches all its children."""
+    facts = await observe("dynamic")
+    assert facts["refused"] == facts["not a member"] == "Invalid namespace"
+    assert facts["namespaces"] == ["/room-1", "/tenant/acme"]
+    assert facts["told"] == [["/room-1", "fire"], ["/room-2", "fire"]]

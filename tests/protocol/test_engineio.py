@@ -53,10 +53,10 @@ PAYLOADS = {
 def test_a_payload_is_its_packets_in_order(name: str) -> None:
     body, packets = PAYLOADS[name]
     assert list(decode_payload(body)) == packets
-    assert encode_payload([_encoded(packet) for packet in packets]) == body
+    assert encode_payload([encoded(packet) for packet in packets]) == body
 
 
-def _encoded(packet: str | bytes) -> bytes:
+def encoded(packet: str | bytes) -> bytes:
     return packet.encode() if isinstance(packet, str) else b"b" + b64encode(packet)
 
 
@@ -89,12 +89,12 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_packets_before_a_bad_one_are_handed_over(name: str) -> None:
     body, before = REFUSED[name]
-    packets, error = _until_error(decode_payload(body))
+    packets, error = until_error(decode_payload(body))
     assert packets == before
     assert error is not None
 
 
-def _until_error(packets: Iterator[str | bytes]) -> tuple[list[str | bytes], PacketError | None]:
+def until_error(packets: Iterator[str | bytes]) -> tuple[list[str | bytes], PacketError | None]:
     taken: list[str | bytes] = []
     try:
         taken.extend(packets)
@@ -134,12 +134,12 @@ TEXTS = st.builds(str.__add__, st.sampled_from("0123456"), st.text().filter(lamb
 
 @given(st.lists(st.one_of(TEXTS, st.binary()), min_size=1))
 def test_what_was_joined_comes_apart_again(packets: list[str | bytes]) -> None:
-    assert list(decode_payload(encode_payload([_encoded(packet) for packet in packets]))) == packets
+    assert list(decode_payload(encode_payload([encoded(packet) for packet in packets]))) == packets
 
 
 @given(st.one_of(st.binary(), st.lists(st.sampled_from([b"4", b"b", b"\x1e", b"AQ==", b"\xc3"])).map(b"".join)))
 def test_no_body_raises_anything_else(body: bytes) -> None:
-    packets, _ = _until_error(decode_payload(body))
+    packets, _ = until_error(decode_payload(body))
     assert len(packets) <= body.count(b"\x1e") + 1
 
 

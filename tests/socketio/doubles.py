@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from txsocketio import Namespace, Server, Socket
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.request import HTTPRequest
+from txsocketio.protocol.frame import TEXT
 from txsocketio.types import Json
 
 FIELDS = {b"host": b"example.com", b"origin": b"http://other.example", b"x-color": b"blue"}
@@ -54,7 +55,7 @@ class RecordingSession:
     def send_outgoing(self, outgoing: Outgoing) -> None:
         if self.is_open:
             self.outgoing.append(outgoing)
-            self.sent += [(outgoing.text or b"").decode(), *outgoing.attachments]
+            self.sent += [data[1:].decode() if head == TEXT else data for head, data in outgoing.messages()]
 
     def close(self, reason: str = "forced close", discard: bool = False) -> None:
         self.is_open = False

@@ -57,7 +57,7 @@ def test_off_forgets_one_handler_or_all(served: Served) -> None:
     session.receive('2["a"]', '2["b"]')
     assert served.told == [("other",)]
     socket.off("a", other)
-    assert not socket.listeners
+    assert not socket.handlers
 
 
 def test_two_once_of_one_handler_are_two(served: Served) -> None:

@@ -7,6 +7,9 @@ from dataclasses import fields
 import pytest
 
 from txsocketio import OptionError, Server
+from txsocketio.errors import PacketError
+from txsocketio.protocol.msgpack_codec import MsgpackParser
+from txsocketio.protocol.packet import DefaultParser
 from txsocketio.socketio.options import ServerOptions
 from txsocketio.types import Json
 
@@ -37,6 +40,10 @@ def test_unknown_option_names_the_nearest() -> None:
         ("max_namespace_length", 0),
         ("max_attachments", 0),
         ("max_attachments_size", 0),
+        ("parser", "json"),
+        ("parser", None),
+        ("parser", MsgpackParser),
+        ("parser", MsgpackParser().decoder()),
     ],
 )
 def test_values_are_checked(name: str, value: Json) -> None:
@@ -48,3 +55,13 @@ def test_values_are_checked(name: str, value: Json) -> None:
 @pytest.mark.parametrize(("given", "limit"), [({}, 10_000_000), ({"max_attachments_size": 7}, 7)])
 def test_limit_of_attachments_follows_that_of_messages(given: dict[str, int], limit: int) -> None:
     assert ServerOptions(**given).attachments_limit == limit
+
+
+def test_parser_has_a_name_or_is_one() -> None:
+    own = MsgpackParser()
+    assert Server(parser=own).parser is own
+    assert isinstance(Server(parser="msgpack").parser, MsgpackParser)
+    parser = Server(parser="default", max_attachments=1).parser
+    assert isinstance(parser, DefaultParser)
+    with pytest.raises(PacketError):
+        parser.decoder().add('52-["x"]')

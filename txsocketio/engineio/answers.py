@@ -24,6 +24,9 @@ HTML: Field = (b"Content-Type", b"text/html")
 JSON: Field = (b"Content-Type", b"application/json")
 NO_STORE: Field = (b"Cache-Control", b"no-store")
 
+#: How many bytes a threshold may be.
+SIZES = range(1 << 31)
+
 #: Old Internet Explorers, which would look for scripts in a text.
 _OLD = (b";MSIE", b"Trident/")
 _NO_SNIFFING: Field = (b"X-XSS-Protection", b"0")
@@ -49,7 +52,7 @@ class Answers:
     def __init__(self, options: EngineOptions, listeners: Mapping[str, list[Handler]]) -> None:
         self.cors = CORS(options)
         self._listeners = listeners
-        self._compression = table_of(options.http_compression, "http_compression", ("threshold",))
+        self._compression = table_of(options.http_compression, "http_compression", {"threshold": SIZES})
         self._cookie = _cookie_table(options.cookie)
 
     def ok(self, exchange: Exchange, kind: Field, body: bytes, may_compress: bool = False) -> None:
@@ -114,21 +117,30 @@ class Answers:
         return sendable(headers.items())
 
 
-def table_of(given: Json, name: str, keys: tuple[str, ...]) -> Mapping[str, Json] | None:
+def table_of(given: Json, name: str, keys: Mapping[str, range | None]) -> Mapping[str, Json] | None:
     """The table of an option that may also be a boolean; None when it is off.
 
+    Args:
+        keys: what it may have, with the numbers that are allowed.
+
     Raises:
-        OptionError: the table has a key that is not among `keys`.
+        OptionError: the table has a key that is not among `keys`, or a number that is not allowed.
     """
     if given is False or given is None:
         return None
     table: Mapping[str, Json] = {} if given is True else given
-    for key in table:
+    for key, value in table.items():
         if key not in keys:
             raise OptionError(f"{name} has no {key!r}; there are {', '.join(keys)}")
+        allowed = keys[key]
+        if allowed is not None and (value.__class__ is not int or value not in allowed):
+            raise OptionError(
+                f"{key} of {name} must be a whole number from {allowed[0]} to {allowed[-1]}, not {value!r}"
+            )
     return table
 
 
 def _cookie_table(given: Json) -> Mapping[str, Json] | None:
-    table = table_of({"name": given} if isinstance(given, str) else given, "cookie", ("name", *_COOKIE_LABELS))
+    keys = dict.fromkeys(("name", *_COOKIE_LABELS))
+    table = table_of({"name": given} if isinstance(given, str) else given, "cookie", keys)
     return None if table is None else {**_COOKIE_DEFAULTS, **table}

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from txsocketio.engineio import handshake
 from txsocketio.engineio.admission import Admission
-from txsocketio.engineio.answers import Answers, table_of
+from txsocketio.engineio.answers import SIZES, Answers, table_of
 from txsocketio.engineio.checks import BAD_REQUEST, bad_request, forbidden, verify, verify_protocol
 from txsocketio.engineio.deadlines import Deadlines
 from txsocketio.engineio.exchange import Field
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-DEFLATE_KEYS = ("threshold", "window_bits", "mem_level")
+DEFLATE_KEYS = {"threshold": SIZES, "window_bits": range(9, 16), "mem_level": range(1, 10)}
 EVENTS = ("connection", "connection_error", "initial_headers", "headers")
 
 #: RFC 6265, 4.1.1: what the value of a cookie consists of.
@@ -265,6 +265,7 @@ class Engine:
     def _open(self, exchange: Exchange, sid: str) -> None:
         request = exchange.request
         verify_protocol(request)
+        request.find_peer()
         if request.query["transport"] == "websocket":
             self._open_websocket(exchange, sid)
         else:

@@ -6,8 +6,10 @@ Each option carries its documentation, from which the configuration reference is
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 from txsocketio.errors import OptionError
@@ -17,13 +19,27 @@ if TYPE_CHECKING:
 
 TRANSPORTS = ("polling", "websocket")
 
-#: Options annotated with one of these are checked for it; of the others, each is checked where it is used.
-_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+#: What a value must be, by how its option is annotated.
+_KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "bool": ((bool,), "must be true or false"),
     "int": ((int,), "must be a whole number"),
     "float": ((int, float), "must be a number"),
     "str": ((str,), "must be text"),
+    "str | bytes": ((str, bytes), "must be text or bytes"),
+    "Sequence[str]": ((Collection,), "must be a list of names"),
+    "Mapping[str, Json]": ((Mapping,), "must be a table"),
+    "bool | Mapping[str, int]": ((bool, Mapping), "must be true, false or a table"),
+    "bool | str | Mapping[str, Json]": ((bool, str, Mapping), "must be true, false, a name or a table"),
+    "str | Sequence[str] | re.Pattern[str] | Callable[[str], bool]": (
+        (str, Collection, re.Pattern, Callable),
+        "must be origins, a pattern or a callable",
+    ),
+    "Handler": ((Callable,), "must be callable"),
 }
+
+DURATIONS = (
+    "ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout", "head_timeout", "body_timeout", "idle_timeout"
+)  # fmt: skip
 
 
 def option(default: Any, doc: str) -> Any:
@@ -32,7 +48,43 @@ def option(default: Any, doc: str) -> Any:
 
 
 @dataclass(kw_only=True)
-class EngineOptions:
+class Options:
+    """Options whose values are checked when they are given."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            self._check_kind(each.name, str(each.type))
+
+    def _check_kind(self, name: str, annotation: str) -> None:
+        kind = annotation.removesuffix(" | None")
+        value = getattr(self, name)
+        if kind in _KINDS and not (value is None and kind != annotation):
+            types, rule = _KINDS[kind]
+            self.require(isinstance(value, types) and (bool in types or value.__class__ is not bool), name, rule)
+
+    def require(self, fact: bool, name: str, rule: str) -> None:
+        """Raise an OptionError that names the option and the rule, unless the fact holds."""
+        if not fact:
+            raise OptionError(f"{name} {rule}, not {getattr(self, name)!r}")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Json]) -> Self:
+        """The options from keywords.
+
+        Raises:
+            OptionError: a keyword is unknown; the error names the nearest.
+        """
+        known = [each.name for each in fields(cls)]
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+                raise OptionError(f"unknown option {name!r}{hint}")
+        return cls(**given)
+
+
+@dataclass(kw_only=True)
+class EngineOptions(Options):
     """What an `Engine` can be told.
 
     Raises:
@@ -58,7 +110,7 @@ class EngineOptions:
         "How many clients one address (of IPv6: one network of 64 bits) may have at a time; a handshake beyond is "
         "answered with 429. No limit by default.",
     )
-    rate_limit: Mapping[str, float] | None = option(
+    rate_limit: Mapping[str, Json] | None = option(
         None,
         "How much a client may send: a table of `messages` and `bytes` for each second (none given: no limit) and "
         "`burst`, for how many seconds (2.0) it may have saved up. Beyond it is closed: rate limit exceeded.",
@@ -79,7 +131,7 @@ class EngineOptions:
         "Set a cookie with the session's id on the first long-polling answer: true, a name, or a table of `name` (io), "
         "`path`, `http_only`, `same_site`, `secure`, `domain`, `max_age` (seconds).",
     )
-    cors_allowed_origins: str | Sequence[str] | Callable[[str], bool] | None = option(
+    cors_allowed_origins: str | Sequence[str] | re.Pattern[str] | Callable[[str], bool] | None = option(
         None,
         "Origins of other sites whose pages may connect: one, a list, '*' for all, a compiled regular expression or a "
         "callable. Pages of the server's own origin always may. Checked for WebSocket too.",
@@ -105,47 +157,20 @@ class EngineOptions:
     idle_timeout: float = option(60.0, "Seconds that an idle HTTP connection is kept open for another request.")
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            self._check_kind(each.name, str(each.type))
-        for name in ("ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout", "head_timeout"):
-            self.require(getattr(self, name) > 0, name, "must be a positive number of seconds")
+        super().__post_init__()
+        for name in DURATIONS:
+            self.require(0 < getattr(self, name) < inf, name, "must be a positive number of seconds")
         for name in ("max_http_buffer_size", "max_outgoing_buffer"):
             self.require(getattr(self, name) > 0, name, "must be a positive number of bytes")
         for name in ("max_connections", "max_connections_per_address"):
             limit = getattr(self, name)
             self.require(limit is None or limit > 0, name, "must be a positive number, or None")
+        self.require(self.trusted_proxies >= 0, "trusted_proxies", "must not be negative")
         self.require(self.path.startswith("/"), "path", "must begin with a slash")
         if isinstance(self.transports, str):
             self.transports = (self.transports,)
         self.require(
-            bool(self.transports) and set(self.transports) <= set(TRANSPORTS),
+            bool(self.transports) and all(name in TRANSPORTS for name in self.transports),
             "transports",
             f"must be some of {', '.join(TRANSPORTS)}",
         )
-
-    def _check_kind(self, name: str, annotation: str) -> None:
-        kind = annotation.removesuffix(" | None")
-        value = getattr(self, name)
-        if kind in _KINDS and not (value is None and kind != annotation):
-            types, rule = _KINDS[kind]
-            self.require(isinstance(value, types) and (kind == "bool" or value.__class__ is not bool), name, rule)
-
-    def require(self, fact: bool, name: str, rule: str) -> None:
-        """Raise an OptionError that names the option and the rule, unless the fact holds."""
-        if not fact:
-            raise OptionError(f"{name} {rule}, not {getattr(self, name)!r}")
-
-    @classmethod
-    def of(cls, given: Mapping[str, Json]) -> Self:
-        """The options from keywords.
-
-        Raises:
-            OptionError: a keyword is unknown; the error names the nearest.
-        """
-        known = [each.name for each in fields(cls)]
-        for name in given:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-                raise OptionError(f"unknown option {name!r}{hint}")
-        return cls(**given)

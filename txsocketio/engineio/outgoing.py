@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from txsocketio.protocol.frame import BINARY, TEXT, encode_frame
 
@@ -81,3 +82,26 @@ class Outgoing:
             packets += [b"b" + b64encode(data) for data in self.attachments]
             self._packets = packets
         return packets
+
+
+class Bundle(Outgoing):
+    """Several messages that leave together, one right behind the other."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: Sequence[Outgoing]) -> None:
+        super().__init__(None)
+        self._parts = parts
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self._parts)
+
+    def messages(self) -> Iterator[tuple[int, bytes]]:
+        return chain.from_iterable(part.messages() for part in self._parts)
+
+    def frames(self) -> bytes:
+        return b"".join([part.frames() for part in self._parts])
+
+    def packets(self) -> list[bytes]:
+        return [packet for part in self._parts for packet in part.packets()]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-KEYS = ("messages", "bytes", "burst")
+KEYS = dict.fromkeys(("messages", "bytes", "burst"))
 BURST = 2.0
 
 

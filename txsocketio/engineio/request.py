@@ -138,11 +138,14 @@ class HTTPRequest:
         fields = self.fields
         return b"upgrade" in fields and b"upgrade" in fields.get(b"connection", b"").lower()
 
+    def find_peer(self) -> None:
+        """Ask where it came from: twisted.web no longer knows when it has its answer."""
+        self._whence()
+
     def forget(self) -> None:
         """Keep no more than the raw head and where it came from: an idle client costs that much."""
         if self._lines is None:
             self._lines = b"\r\n".join([b"%b: %b" % field for field in self.fields.items()])
-        self._whence()
         self._fields = self._query = None
 
     def forwarded(self, proxies: int) -> None:

@@ -74,6 +74,7 @@ class Session:
             timeout", "transport error", "transport close", "parse error", "forced close", "slow consumer" and "rate
             limit exceeded".
         on_drain: called when everything that waited in the outbox has left.
+        on_ping: called at each ping; the client has answered the one before.
         send_outgoing: send a message that is already encoded. It is bound anew as the session changes: never keep it.
     """
 
@@ -86,6 +87,7 @@ class Session:
         "engine",
         "on_close",
         "on_drain",
+        "on_ping",
         "pong_due",
         "protocol",
         "request",
@@ -106,6 +108,7 @@ class Session:
         self.on_message = _ignore_message
         self.on_close: Callable[[str, str], None] | None = None
         self.on_drain: Callable[[], None] | None = None
+        self.on_ping: Callable[[], None] | None = None
         self.send_outgoing: Callable[[Outgoing], None] = self.enqueue
         self.transport_in_use: Polling | WebSocket
         self.upgrade: Upgrade | None = None
@@ -271,6 +274,7 @@ class Session:
         self.engine.forget(self)
         self.transport_in_use.discard(reason)
         on_close, self.on_close, self.on_drain = self.on_close, None, None
+        self.on_ping = None
         if on_close is not None:
             tell(on_close, reason, description)
 
@@ -303,6 +307,8 @@ class Session:
     def _send_ping(self) -> None:
         self.pong_due = True
         self._heartbeat = self.engine.deadlines.start(self.engine.pong_time, self._pong_missing)
+        if self.on_ping is not None:
+            self.on_ping()
         self.send_outgoing(PING_PACKET)
 
     def _pong_missing(self) -> None:

@@ -12,10 +12,13 @@ and 42 (Python 3.11; benchmarks, connect and polling). Both ways give the same b
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 from twisted.internet import tcp
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IProtocol, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
@@ -95,6 +98,11 @@ class EngineSite(Site):
             return self._resource
         return super().getResourceFor(request)  # type: ignore[no-any-return]
 
+    def is_ours(self, target: bytes) -> bool:
+        """Whether the engine answers a request, by the rule of `getResourceFor`."""
+        parts = [unquote_to_bytes(part) for part in target.partition(b"?")[0].split(b"/")[1:]]
+        return parts[: len(self._path)] == self._path
+
     def acceptableProtocols(self) -> list[bytes]:
         return [b"http/1.1"]
 
@@ -131,8 +139,10 @@ class LimitedRequest(Request):
         total = size if announced else self._received + size
         if not announced:
             self._received = total
-        if total > site.engine.options.max_http_buffer_size and channel._path.startswith(site.path):
+        if total > site.engine.options.max_http_buffer_size and site.is_ours(channel._path):
             self._refused = True
+            # Or twisted.web would ask for the body behind our answer.
+            self.requestHeaders.removeHeader(b"Expect")
             channel.refuse_body()
 
 
@@ -181,7 +191,7 @@ class LightChannel(DirectWriter, HTTPChannel):
     _missing = 0
     _ahead = b""
     _draining = False
-    _peer = ("", False)
+    _peer: tuple[str, bool] | Callable[[], tuple[str, bool]]
 
     def __init__(self, site: EngineSite) -> None:
         super().__init__()
@@ -192,10 +202,12 @@ class LightChannel(DirectWriter, HTTPChannel):
     def connectionMade(self) -> None:
         super().connectionMade()
         transport = self.transport
-        is_plain = transport.__class__ is tcp.Server
-        if not is_plain:
+        if transport.__class__ is tcp.Server:
+            self._peer = transport.getPeer().host, False
+        else:
             self.write = transport.write  # type: ignore[method-assign]
-        self._peer = getattr(transport.getPeer(), "host", "") or "", not is_plain and self.isSecure()
+            # To be asked later: behind a proxy the connection begins with a line that tells it.
+            self._peer = partial(peer_of, transport)
 
     def dataReceived(self, data: bytes) -> None:
         if self._exchange is not None or self._ahead or self._draining:
@@ -241,13 +253,14 @@ class LightChannel(DirectWriter, HTTPChannel):
         if len(words) != 3 or words[2] != b"HTTP/1.1" or fields is None or not _is_simple(fields):
             return False
         body = data[end + 4 :]
-        missing = int(fields.get(b"content-length", b"0")) - len(body)
+        length = int(fields.get(b"content-length", b"0"))
+        missing = length - len(body)
         is_get = words[0] == b"GET"
         if missing > 0 if is_get else missing < 0:
             return False
         if missing < 0:
             # Only a WebSocket may have sent more already: its first frames.
-            if b"upgrade" not in fields:
+            if b"upgrade" not in fields or length:
                 return False
             self._ahead, body = body, b""
         url = words[1].decode("latin-1")
@@ -335,6 +348,11 @@ class LightChannel(DirectWriter, HTTPChannel):
         rest, self._ahead = self._ahead, b""
         detach(self, protocol)
         return rest
+
+
+def peer_of(transport: Any) -> tuple[str, bool]:
+    """The client's host, "" when it has none, and whether it came over TLS."""
+    return getattr(transport.getPeer(), "host", "") or "", ISSLTransport(transport, None) is not None
 
 
 def _is_simple(fields: dict[bytes, bytes]) -> bool:

@@ -268,8 +268,8 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
     def _pass_on(self, data: bytes) -> None:
         """Give bytes to Autobahn."""
         self._dataReceived(data)
-        if self.failedByMe:
-            # RFC 6455, 7.1.7: nothing has to be processed any more, and what cannot be inflated would be kept.
+        if self.failedByMe or self.state == CLOSED:
+            # RFC 6455, 7.1.7: nothing has to be processed any more. Autobahn would keep it.
             self.data = b""
         self._partial = self.data != b"" or self.current_frame is not None or self.inside_message or self.state != OPEN
 
@@ -315,6 +315,11 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
     def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> None:
         super().onCloseFrame(code, reasonRaw)
         self.session.ended("transport close")
+
+    def sendPong(self, payload: bytes | None = None) -> None:
+        # RFC 6455, 5.5.3: not every ping needs its pong. Those of a client that does not read would pile up.
+        if not self._congested:
+            super().sendPong(payload)
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         if self.transport is not None:

@@ -26,11 +26,10 @@ import orjson
 from msgpack import ExtType, Packer, unpackb
 
 from txsocketio.errors import PacketError, UnserializableData
-from txsocketio.protocol.json_codec import can_be_sent_on, dumps
-from txsocketio.protocol.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet, is_event
+from txsocketio.protocol.json_codec import dumps
+from txsocketio.protocol.packet import Packet
+from txsocketio.protocol.parser import checked_packet
 from txsocketio.types import Json
-
-_MAX_ID = 10**15 - 1  # as in the default encoding
 
 _JAVASCRIPT = 0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -112,29 +111,7 @@ def decode(message: bytes) -> Packet:
         PacketError: the protocol does not allow it.
     """
     get = _unpack(message).get
-    kind, namespace, data, id = get("type"), get("nsp"), get("data"), get("id")
-    if type(kind) is not int or kind not in _VALID:
-        raise PacketError("invalid packet type")
-    if type(namespace) is not str or not namespace.startswith("/"):
-        raise PacketError("invalid namespace")
-    if not (_VALID[kind](data) and can_be_sent_on(data, _nothing)):
-        raise PacketError("invalid payload")
-    if id is not None and not (type(id) is int and 0 <= id <= _MAX_ID):
-        raise PacketError("invalid packet id")
-    return Packet(kind, namespace, data, id, 0)
-
-
-_VALID: dict[int, Callable[[Json], bool]] = {
-    CONNECT: lambda data: data is None or type(data) is dict,
-    DISCONNECT: lambda data: data is None,
-    EVENT: lambda data: type(data) is list and is_event(data),
-    ACK: lambda data: type(data) is list,
-    CONNECT_ERROR: lambda data: type(data) is dict or type(data) is str,
-}
-
-
-def _nothing(_: object) -> None:
-    """Stands for bytes while only the shape of a value is looked at."""
+    return checked_packet(get("type"), get("nsp"), get("id"), get("data"))
 
 
 def _known(value: object) -> Json:

@@ -1,14 +1,16 @@
-"""What turns packets of Socket.IO into messages of Engine.IO and back: the `parser` option is one of these.
+"""What turns packets of Socket.IO into messages of Engine.IO and back: the `parser` option of a server.
 
-Both sides have to use the same one. Ours are `DefaultParser` (packet.py) and `MsgpackParser` (msgpack_codec.py).
+Server and clients have to use the same. Ours are `DefaultParser` (packet.py) and `MsgpackParser` (msgpack_codec.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from txsocketio.protocol.packet import Packet
+from txsocketio.errors import PacketError
+from txsocketio.protocol.json_codec import can_be_sent_on
+from txsocketio.protocol.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, MAX_ID, Packet, is_event
 from txsocketio.types import Json
 
 
@@ -17,7 +19,7 @@ class Decoder(Protocol):
 
     @property
     def incomplete(self) -> Packet | None:
-        """The packet that has begun and whose binary messages are still to come."""
+        """The packet that a text has begun, and whose binary messages are still to come."""
 
     def add(self, message: str | bytes) -> Packet | None:
         """The packet that the message completes, if it does.
@@ -46,3 +48,33 @@ class Parser(Protocol):
 
     def decoder(self) -> Decoder:
         """A decoder for one connection."""
+
+
+def checked_packet(type: Json, namespace: Json, id: Json, data: Json) -> Packet:
+    """The packet with these fields, if a client may send it; they may be anything.
+
+    Raises:
+        PacketError: a field is not what it must be, an event has a reserved name, or the data is nested too deeply.
+    """
+    if type.__class__ is not int or type not in _VALID:
+        raise PacketError("invalid packet type")
+    if namespace.__class__ is not str or not namespace.startswith("/"):
+        raise PacketError("invalid namespace")
+    if not (_VALID[type](data) and can_be_sent_on(data, _nothing)):
+        raise PacketError("invalid payload")
+    if id is not None and not (id.__class__ is int and 0 <= id <= MAX_ID):
+        raise PacketError("invalid packet id")
+    return Packet(type, namespace, data, id, 0)
+
+
+_VALID: dict[int, Callable[[Json], bool]] = {
+    CONNECT: lambda data: data is None or type(data) is dict,
+    DISCONNECT: lambda data: data is None,
+    EVENT: lambda data: type(data) is list and is_event(data),
+    ACK: lambda data: type(data) is list,
+    CONNECT_ERROR: lambda data: type(data) is dict or type(data) is str,
+}
+
+
+def _nothing(_: object) -> None:
+    """Stands for bytes while only the shape of the data is looked at."""

@@ -6,15 +6,17 @@ processes extends it: it tells them of a broadcast, and leaves what is to be don
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, succeed
 
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.protocol.packet import EVENT
 from txsocketio.socketio.acks import Answers
 from txsocketio.socketio.broadcast import Flags
 from txsocketio.socketio.rooms import Rooms
+from txsocketio.socketio.socket import Socket
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
@@ -30,7 +32,10 @@ class Adapter:
     Attributes:
         namespace: whose packets.
         rooms: who is in which room, in this process.
+        socket_class: of the namespace's sockets.
     """
+
+    socket_class: ClassVar[type[Socket]] = Socket
 
     def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace
@@ -43,6 +48,10 @@ class Adapter:
     def stop(self) -> Deferred[None]:
         """Fires when everything has been let go."""
         return succeed(None)
+
+    def is_needed(self) -> bool:
+        """Whether it keeps something for clients that are away, although nobody is here."""
+        return False
 
     def broadcast(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
         """Send an event, its name first, to the members of the rooms that are in none of the excluded ones.
@@ -80,3 +89,8 @@ class Adapter:
     def _encode(self, event: list[Json], id: int | None, flags: Flags) -> Outgoing:
         text, attachments = self.namespace.encode(EVENT, self.namespace.name, id, event)
         return Outgoing(text, attachments, flags.compress, flags.volatile)
+
+
+def all_of(deferreds: Iterable[Deferred[Json]]) -> Deferred[None]:
+    """Fires when all of them have."""
+    return gatherResults(list(deferreds), consumeErrors=True).addCallback(lambda _: None)

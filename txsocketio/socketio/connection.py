@@ -8,6 +8,8 @@ What a packet does depends on where the client stands with the namespace that it
     CONNECTED           an error    delivered    leaves        an error
     sent out by us      joins       ignored      forgotten     an error
 
+CONNECTING is also while the application says whether there shall be such a namespace.
+
 An error closes the connection. A client that we have sent out of a namespace may not know it yet: what it sent before
 our DISCONNECT arrived is no fault of its, nor a reason to take its other namespaces from it.
 
@@ -19,23 +21,31 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import Deferred
+
 from txsocketio.engineio.engine import new_sid
 from txsocketio.engineio.outgoing import Outgoing
-from txsocketio.errors import PacketError
+from txsocketio.errors import ConnectionRefused, PacketError
 from txsocketio.protocol.json_codec import loads
 from txsocketio.protocol.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
-from txsocketio.socketio.handlers import acknowledge, let_go, log
+from txsocketio.socketio.handlers import acknowledge, expired, let_go, log, step
 from txsocketio.socketio.handshake import Handshake
 from txsocketio.socketio.socket import CONNECTED, CONNECTING, GONE, Socket
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
     from txsocketio.engineio.deadlines import Deadline
     from txsocketio.engineio.session import Session
+    from txsocketio.socketio.namespace import Namespace
     from txsocketio.socketio.server import Server
 
 #: The head of an event that has an id or a namespace in it, and no attachments.
 _EVENT = re.compile(r"2(?:(/[^,]*),)?([0-9]{0,15})\[")
+
+#: What most clients wait for.
+_NOTHING: dict[str, Deferred[Namespace]] = {}
 
 
 class Connection:
@@ -46,18 +56,30 @@ class Connection:
         sockets: by namespace, in CONNECTING and CONNECTED, and those that we have sent out.
     """
 
-    __slots__ = ("_attachments_due", "_attachments_since", "_decoder", "_joining_due", "_server", "session", "sockets")
+    __slots__ = (
+        "_asked",
+        "_attachments_due",
+        "_attachments_since",
+        "_decoder",
+        "_joining_due",
+        "_server",
+        "session",
+        "sockets",
+    )
 
     def __init__(self, server: Server, session: Session) -> None:
         self.session = session
         self.sockets: dict[str, Socket] = {}
         self._server = server
+        self._asked = _NOTHING
         self._decoder = server.parser.decoder()
         self._attachments_due: Deadline | None = None
         self._attachments_since = 0.0
         self._joining_due: Deadline | None = None
         session.on_message = self.receive
         session.on_close = self.closed
+        if server.options.recovery is not None:
+            session.on_ping = self.pinged
         self._expect_to_join()
 
     def receive(self, message: str | bytes) -> None:
@@ -100,7 +122,7 @@ class Connection:
     # --- the long way ---
 
     def _decode(self, message: str | bytes) -> None:
-        """Take a message of any kind."""
+        """Take a message of any kind, in the encoding of any parser."""
         try:
             packet = self._decoder.add(message)
         except PacketError as error:
@@ -117,7 +139,7 @@ class Connection:
         type = packet.type
         socket = self.sockets.get(packet.namespace)
         if socket is None or socket.state is GONE:
-            if type == CONNECT:
+            if type == CONNECT and packet.namespace not in self._asked:
                 self._join(packet.namespace, packet.data or {})
                 return
             if socket is not None and type != CONNECT_ERROR:
@@ -139,19 +161,61 @@ class Connection:
         self._break_off(f"packet type {type} for {packet.namespace!r} is not allowed now")
 
     def _join(self, name: str, auth: dict[str, Json]) -> None:
-        options = self._server.options
-        namespace = self._server.namespaces.get(name) if len(name) <= options.max_namespace_length else None
-        if namespace is None:
+        namespaces, options = self._server.namespaces, self._server.options
+        namespace = namespaces.get(name)
+        if namespace is None and (not namespaces.parents or len(name) > options.max_namespace_length):
             self._refuse(name, "Invalid namespace")
+        elif self._is_full(options.max_namespaces):
+            self._refuse(name, "Too many namespaces")
+        elif namespace is None:
+            self._ask_for(name, auth)
+        else:
+            self._enter(namespace, auth)
+
+    def _is_full(self, limit: int) -> bool:
+        """Whether the client may join no more namespaces."""
+        if len(self.sockets) + len(self._asked) >= limit:
+            self.sockets = {name: socket for name, socket in self.sockets.items() if socket.state is not GONE}
+        return len(self.sockets) + len(self._asked) >= limit
+
+    def _ask_for(self, name: str, auth: dict[str, Json]) -> None:
+        """Let the application say whether there shall be such a namespace."""
+        try:
+            found = step(self._server.namespaces.find(name, auth))
+        except ConnectionRefused as refusal:
+            self._refuse(name, refusal.message)
             return
-        if len(self.sockets) >= options.max_namespaces:
-            self.sockets = {each: socket for each, socket in self.sockets.items() if socket.state is not GONE}
-            if len(self.sockets) >= options.max_namespaces:
-                self._refuse(name, "Too many namespaces")
-                return
+        if not isinstance(found, Deferred):
+            self._enter(found, auth)
+            return
+        self._asked = {**self._asked, name: found}
+        found.addTimeout(self._server.options.middleware_timeout, self._server.engine.clock, expired)
+        found.addBoth(self._answered, name)
+        found.addCallbacks(self._enter, self._not_found, (auth,), errbackArgs=(name,))
+        found.addErrback(lambda failure: log.failure("Joining {name} failed", failure, name=name))
+
+    def _answered(self, result: Json, name: str) -> Json:
+        self._asked = {each: asked for each, asked in self._asked.items() if each != name}
+        return result
+
+    def _not_found(self, failure: Failure, name: str) -> None:
+        message = "Invalid namespace"
+        if isinstance(failure.value, ConnectionRefused):
+            message = failure.value.message
+        elif failure.check(TimeoutError):
+            log.failure("Whether there shall be {name} was not found out in time", failure, name=name)
+        if self.session.is_open:
+            self._refuse(name, message)
+
+    def _enter(self, namespace: Namespace, auth: dict[str, Json]) -> None:
+        """Let the namespace say whether the client may come in."""
+        if not self.session.is_open:
+            return
         issued = int(self._server.engine.clock.seconds() * 1000)
-        socket = Socket(new_sid(), namespace, self, Handshake(self.session.request, auth, issued))
-        self.sockets[name] = socket
+        socket = namespace.adapter.socket_class(
+            new_sid(), namespace, self, Handshake(self.session.request, auth, issued)
+        )
+        self.sockets[namespace.name] = socket
         namespace.admit(socket)
 
     def _refuse(self, name: str, message: str) -> None:
@@ -211,6 +275,8 @@ class Connection:
             self._attachments_due.cancel()
             self._attachments_due = None
         self._stop_expecting()
+        for asked in list(self._asked.values()):
+            asked.cancel()
         if self._decoder.incomplete is not None:
             self._decoder = self._server.parser.decoder()  # who keeps a socket does not keep what it has received
         for socket in sockets.values():
@@ -235,6 +301,11 @@ class Connection:
         """A socket is connected."""
         self._stop_expecting()
 
+    def pinged(self) -> None:
+        """The client is sent a ping."""
+        for socket in self.sockets.values():
+            socket.pinged()
+
     def left(self) -> None:
         """A socket is connected no longer."""
         is_idle = not any(socket.state is CONNECTED for socket in self.sockets.values())
@@ -251,3 +322,11 @@ class Connection:
             socket.disconnect()
         self.session.close()
         self.closed("forced server close")
+
+
+class DecodingConnection(Connection):
+    """A connection whose parser is not the default one: only that can read the messages."""
+
+    __slots__ = ()
+
+    receive = Connection._decode

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Generator, Iterable
 from contextvars import copy_context
 from types import CoroutineType, NoneType, coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -69,6 +69,11 @@ def run(handler: Handler, arguments: Iterable[Json]) -> Json:
     """Call the handler; gives its result, or a Deferred of it when it waits."""
     result = handler(*arguments)
     return step(result) if result.__class__ is CoroutineType else result
+
+
+def expired(_result: Json, seconds: float) -> NoReturn:
+    """For the `addTimeout` of what a middleware has begun."""
+    raise TimeoutError(f"not done within {seconds} seconds (middleware_timeout)")
 
 
 def call_all(handlers: Iterable[Handler], event: str, arguments: Iterable[Json]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -13,11 +13,13 @@ from twisted.python.failure import Failure
 from txsocketio.errors import ConnectionRefused, UnserializableData
 from txsocketio.socketio.adapter import Adapter
 from txsocketio.socketio.broadcast import Broadcast
-from txsocketio.socketio.handlers import call_all, run, step
+from txsocketio.socketio.handlers import call_all, expired, run, step
+from txsocketio.socketio.listening import Listeners, Listening
 from txsocketio.socketio.socket import CONNECTING, Socket
 from txsocketio.types import Handler, Json
 
 if TYPE_CHECKING:
+    from txsocketio.socketio.away import RecoverySession
     from txsocketio.socketio.server import Server
 
 log = Logger()
@@ -28,10 +30,34 @@ H = TypeVar("H", bound=Handler)
 NEUTRAL = "Internal error"
 
 
-class Namespace(Broadcast):
+class Entrance(Broadcast, Listening):
+    """Where clients come in: what examines them on the way, and who hears of them.
+
+    Attributes:
+        middlewares: in the order of registration.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        super().__init__(adapter)
+        self.handlers: Listeners = {}
+        self.middlewares: tuple[Handler, ...] = ()
+
+    def use(self, middleware: H) -> H:
+        """Have the middleware called with each socket that wants to connect, in the order of registration.
+
+        It refuses the client by raising ConnectionRefused. After any other error, or `middleware_timeout` seconds, the
+        client is refused too, but is not told why.
+        """
+        self.middlewares += (middleware,)
+        return middleware
+
+
+class Namespace(Entrance):
     """A part of the server that clients join on its own, with its own middlewares, handlers and rooms.
 
-    It is the broadcast to everybody in it: `namespace.emit(...)`, `namespace.to(...)`.
+    It is the broadcast to everybody in it: `namespace.emit(...)`, `namespace.to(...)`. Its own events are "connect" and
+    "connection", in this order, with each socket that connects; "session_expired", with the `RecoverySession` of a
+    client that was cut off and has not come back in time; and those that other servers emit to it.
 
     Attributes:
         name: begins with a slash.
@@ -47,47 +73,18 @@ class Namespace(Broadcast):
         self.clock = server.engine.clock
         self.encode = server.parser.encode
         self.sockets: dict[str, Socket] = {}
-        self.adapter = Adapter(self)
+        self.adapter: Adapter = server.adapter_class(self)
         super().__init__(self.adapter)
         self.next_ack_id: Callable[[], int] = count().__next__
-        self._middlewares: tuple[Handler, ...] = ()
-        self._listeners: dict[str, tuple[Handler, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<Namespace {self.name}, {len(self.sockets)} sockets>"
-
-    # --- listening ---
-
-    @overload
-    def on(self, event: str) -> Callable[[H], H]: ...
-
-    @overload
-    def on(self, event: str, handler: H) -> H: ...
-
-    def on(self, event: str, handler: H | None = None) -> H | Callable[[H], H]:
-        """Have the handler called with each socket that connects: `on("connection", handler)`. Also a decorator.
-
-        "connect" is the same event, and comes first.
-        """
-        if handler is None:
-            return lambda given: self.on(event, given)
-        self._listeners[event] = (*self._listeners.get(event, ()), handler)
-        return handler
-
-    def use(self, middleware: H) -> H:
-        """Have the middleware called with each socket that wants to connect, in the order of registration.
-
-        It refuses the client by raising ConnectionRefused. After any other error, or `middleware_timeout` seconds, the
-        client is refused too, but is not told why.
-        """
-        self._middlewares += (middleware,)
-        return middleware
 
     # --- what Connection and Socket ask ---
 
     def admit(self, socket: Socket) -> None:
         """Let the client in, if the middlewares do."""
-        if not self._middlewares:
+        if not self.middlewares and not socket.may_recover:
             self._accept(socket)
             return
         try:
@@ -99,17 +96,28 @@ class Namespace(Broadcast):
             self._accept(socket)
         else:
             socket.admission = admission
-            admission.addTimeout(self.options.middleware_timeout, self.clock, _expired)
+            admission.addTimeout(self.options.middleware_timeout, self.clock, expired)
             admission.addCallbacks(lambda _: self._accept(socket), lambda failure: self._refuse(socket, failure))
             admission.addErrback(lambda failure: log.failure("Connecting a client failed", failure))
 
     def forget(self, socket: Socket) -> None:
         """The socket is gone."""
-        self.sockets.pop(socket.id, None)
+        if self.sockets.get(socket.id) is socket:
+            del self.sockets[socket.id]
         self.adapter.rooms.leave_all(socket)
 
+    def tell(self, event: str, *arguments: Json) -> None:
+        """Call those who listen to an event of the namespace."""
+        call_all(self.handlers.get(event, ()), event, arguments)
+
+    def expired(self, session: RecoverySession) -> None:
+        """The session of a client that was cut off cannot go on any more."""
+        self.tell("session_expired", session)
+
     async def _examine(self, socket: Socket) -> None:
-        for middleware in self._middlewares:
+        if socket.may_recover and await socket.recover():
+            return
+        for middleware in self.middlewares:
             result = run(middleware, (socket,))
             if isinstance(result, Deferred):
                 await result
@@ -117,11 +125,10 @@ class Namespace(Broadcast):
     def _accept(self, socket: Socket) -> None:
         socket.admission = None
         if socket.state is CONNECTING and socket.session.is_open:
-            self.sockets[socket.id] = socket
             socket.accepted()
         if socket.connected:
             for event in ("connect", "connection"):
-                call_all(self._listeners.get(event, ()), event, (socket,))
+                call_all(self.handlers.get(event, ()), event, (socket,))
 
     def _refuse(self, socket: Socket, failure: Failure) -> None:
         socket.admission = None
@@ -137,7 +144,3 @@ class Namespace(Broadcast):
         except UnserializableData:
             log.failure("A client of {namespace} is refused with data that has no form in JSON", namespace=self.name)
             socket.refused(message, None)
-
-
-def _expired(_result: Json, seconds: float) -> NoReturn:
-    raise TimeoutError(f"not done within {seconds} seconds (middleware_timeout)")

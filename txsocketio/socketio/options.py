@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from txsocketio.engineio.options import EngineOptions, option
+from txsocketio.engineio.options import EngineOptions, Options, option
+from txsocketio.protocol.parser import Parser
+from txsocketio.types import Json
+
+PARSERS = ("default", "msgpack")
+
+
+@dataclass(kw_only=True)
+class RecoveryOptions(Options):
+    """How long, and how much, is kept for clients that come back.
+
+    Raises:
+        OptionError: a value is not allowed.
+    """
+
+    max_disconnection_duration: float = option(120.0, "Seconds that a client may be away and still be recovered.")
+    skip_middlewares: bool = option(
+        False, "Whether the middlewares of the namespace are left out for a recovered client."
+    )
+    max_packets: int = option(100_000, "How many of its latest events a namespace keeps.")
+    max_bytes: int = option(64_000_000, "How many bytes these may have together, as they are sent.")
+    max_sessions: int = option(100_000, "How many clients of a namespace may be away and still be recovered.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for each in ("max_disconnection_duration", "max_packets", "max_bytes", "max_sessions"):
+            self.require(getattr(self, each) > 0, each, "must be positive")
 
 
 @dataclass(kw_only=True)
@@ -19,15 +47,33 @@ class ServerOptions(EngineOptions):
     client_path: str | None = option(
         None, "The folder dist/ of the npm package socket.io-client, to be served below `path`; none by default."
     )
+    parser: str | Parser = option(
+        "default",
+        "The encoding of packets, which clients have to use too: default, msgpack (their npm package "
+        "socket.io-msgpack-parser), or a parser of your own.",
+    )
     connect_timeout: float = option(
         45.0, "Seconds that a client has to join a namespace, also after it has left its last one; then it is closed."
     )
-    middleware_timeout: float = option(30.0, "Seconds that the middlewares of a namespace may take for one client.")
+    middleware_timeout: float = option(
+        30.0, "Seconds that the middlewares of a namespace may take for one client, and the functions given to `of`."
+    )
     ack_timeout: float | None = option(
         None, "Seconds that `call` waits for an answer when `timeout` says nothing else; until the client is gone."
     )
+    connection_state_recovery: bool | Mapping[str, Json] = option(
+        False,
+        "Have clients that were cut off come back as the same sockets, with their rooms, data and the events that they "
+        "missed: true, or a table of the options of :ref:`recovery`. Events then get one more argument.",
+    )
     max_namespaces: int = option(64, "How many namespaces one client may join.")
     max_namespace_length: int = option(255, "The longest name of a namespace that a client may ask for, in characters.")
+    max_dynamic_namespaces: int = option(
+        10_000, "How many namespaces clients may bring into being, of all those that patterns and functions allow."
+    )
+    cleanup_empty_child_namespaces: bool = option(
+        False, "Whether such a namespace is forgotten when its last client has left, with what was registered on it."
+    )
     max_attachments: int = option(10, "How many binary attachments one packet of a client may have.")
     max_attachments_size: int | None = option(
         None, "Bytes that the attachments of one packet may have together; ten times max_http_buffer_size by default."
@@ -36,12 +82,31 @@ class ServerOptions(EngineOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.require(
+            self.parser in PARSERS or (isinstance(self.parser, Parser) and not isinstance(self.parser, type)),
+            "parser",
+            f"must be one of {', '.join(PARSERS)}, or have the methods encode and decoder",
+        )
         for name in ("connect_timeout", "middleware_timeout", "attachments_timeout"):
             self.require(getattr(self, name) > 0, name, "must be a positive number of seconds")
         self.require(self.ack_timeout is None or self.ack_timeout > 0, "ack_timeout", "must be positive, or None")
-        for name in ("max_namespaces", "max_namespace_length", "max_attachments"):
+        for name in ("max_namespaces", "max_namespace_length", "max_dynamic_namespaces", "max_attachments"):
             self.require(getattr(self, name) > 0, name, "must be a positive number")
         self.require(self.attachments_limit > 0, "max_attachments_size", "must be a positive number, or None")
+        self.require(
+            isinstance(self.connection_state_recovery, bool | Mapping),
+            "connection_state_recovery",
+            "must be true, false or a table",
+        )
+        _ = self.recovery
+
+    @cached_property
+    def recovery(self) -> RecoveryOptions | None:
+        """The options of connection state recovery; None when it is off."""
+        given = self.connection_state_recovery
+        if isinstance(given, bool):
+            return RecoveryOptions() if given else None
+        return RecoveryOptions.of(given)
 
     @property
     def attachments_limit(self) -> int:

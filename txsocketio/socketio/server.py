@@ -5,18 +5,24 @@ Engine (sessions) --on_session--> Server --> Connection, one for each session --
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar, overload
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 
 from txsocketio.engineio.engine import Engine
+from txsocketio.protocol.msgpack_codec import MsgpackParser
 from txsocketio.protocol.packet import DefaultParser
+from txsocketio.protocol.parser import Parser
+from txsocketio.socketio.adapter import Adapter, all_of
 from txsocketio.socketio.broadcast import Broadcast
 from txsocketio.socketio.client_files import ClientFiles
-from txsocketio.socketio.connection import Connection
+from txsocketio.socketio.connection import Connection, DecodingConnection
+from txsocketio.socketio.listening import Listening
 from txsocketio.socketio.namespace import Namespace
+from txsocketio.socketio.namespaces import Namespaces
 from txsocketio.socketio.options import ServerOptions
+from txsocketio.socketio.parent import ParentNamespace, Wanted
+from txsocketio.socketio.recovery import RecoveryAdapter
 from txsocketio.socketio.service import SocketIOService
 from txsocketio.types import Handler, Json
 
@@ -31,8 +37,10 @@ if TYPE_CHECKING:
 H = TypeVar("H", bound=Handler)
 
 
-class Server(Broadcast):
+class Server(Broadcast, Listening):
     """A Socket.IO server. It stands for its namespace "/" too: `io.on(...)`, `io.use(...)`, `io.to(...).emit(...)`.
+
+    Besides the events of a `Namespace` it has "new_namespace", with each namespace that comes to be.
 
     Args:
         clock: where time comes from; the reactor, if it is not given.
@@ -41,6 +49,7 @@ class Server(Broadcast):
     Attributes:
         engine: the Engine.IO server underneath.
         namespaces: by name.
+        root: the namespace "/".
 
     Raises:
         OptionError: an option is unknown, or its value is not allowed.
@@ -52,28 +61,44 @@ class Server(Broadcast):
         self.engine.on_session = self._accept
         if self.options.client_path is not None:
             self.engine.files = ClientFiles(self.options.client_path, self.engine.answers.send).serve
-        self.parser = DefaultParser(self.options.max_attachments, self.options.attachments_limit)
-        self.namespaces: dict[str, Namespace] = {}
-        self.root = self.of("/")
+        self.parser = _parser(self.options)
+        self._connection = Connection if type(self.parser) is DefaultParser else DecodingConnection
+        self.adapter_class = Adapter if self.options.recovery is None else RecoveryAdapter
+        self.namespaces = Namespaces(self)
+        self.root = self.namespaces.root
+        self.handlers = self.root.handlers
         super().__init__(self.root.adapter)
 
     def __repr__(self) -> str:
         return f"<Server {self.options.path}, {self.engine.clients_count} clients>"
 
-    def of(self, name: str) -> Namespace:
-        """The namespace of this name, which exists from now on."""
-        if not name.startswith("/"):
-            name = f"/{name}"
-        namespace = self.namespaces.get(name)
-        if namespace is None:
-            namespace = self.namespaces[name] = Namespace(self, name)
-        return namespace
+    @overload
+    def of(self, name: str) -> Namespace: ...
+
+    @overload
+    def of(self, name: Wanted) -> ParentNamespace: ...
+
+    def of(self, name: str | Wanted) -> Namespace | ParentNamespace:
+        """The namespace of this name, which exists from now on.
+
+        Args:
+            name: or which namespaces come to be when a client asks for them: a pattern, which must match the whole
+                name, or a function of the name and the client's `auth` that gives a bool, and may wait. All that were
+                given are asked in order.
+
+        Returns:
+            For a pattern or a function, also as a decorator: the parent of all those namespaces.
+
+        Raises:
+            InvalidNamespace: no client could ever join it.
+        """
+        return self.namespaces.named(name) if isinstance(name, str) else self.namespaces.parent(name)
 
     # --- running it ---
 
     def start(self) -> Deferred[None]:
         """Fires when the adapters are connected. A resource starts the server by itself, and so does a service."""
-        return _all(namespace.adapter.start() for namespace in self.namespaces.values())
+        return self.namespaces.start()
 
     def resource(self) -> EngineResource:
         """The server as a leaf for a tree of twisted.web: `root.putChild(b"socket.io", io.resource())`."""
@@ -98,32 +123,20 @@ class Server(Broadcast):
         Returns:
             Fires when every connection is gone and the adapters are stopped.
         """
-        for namespace in self.namespaces.values():
-            for socket in list(namespace.sockets.values()):
-                socket.ended("server shutting down")
-        stopped = [namespace.adapter.stop() for namespace in self.namespaces.values()]
-        return _all([self.engine.close(), *stopped])
+        return all_of([self.namespaces.stop(), self.engine.close()])
 
     def _accept(self, session: Session) -> None:
-        Connection(self, session)
-
-    # --- the namespace "/" ---
-
-    @overload
-    def on(self, event: str) -> Callable[[H], H]: ...
-
-    @overload
-    def on(self, event: str, handler: H) -> H: ...
-
-    def on(self, event: str, handler: H | None = None) -> H | Callable[[H], H]:
-        """See `Namespace.on`."""
-        return self.root.on(event) if handler is None else self.root.on(event, handler)
+        self._connection(self, session)
 
     def use(self, middleware: H) -> H:
         """See `Namespace.use`."""
         return self.root.use(middleware)
 
 
-def _all(deferreds: Iterable[Deferred[Json]]) -> Deferred[None]:
-    """Fires when all of them have."""
-    return gatherResults(list(deferreds), consumeErrors=True).addCallback(lambda _: None)
+def _parser(options: ServerOptions) -> Parser:
+    parser = options.parser
+    if not isinstance(parser, str):
+        return parser
+    if parser == "msgpack":
+        return MsgpackParser()
+    return DefaultParser(options.max_attachments, options.attachments_limit)

@@ -24,7 +24,7 @@ from txsocketio.protocol.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, 
 from txsocketio.socketio.acks import Waiting, answer_of, awaited
 from txsocketio.socketio.broadcast import DEFAULTS, Broadcast, Direct, Flags, RoomNames, names_of
 from txsocketio.socketio.handlers import acknowledge, call_all
-from txsocketio.socketio.listening import Listening
+from txsocketio.socketio.listening import ClientListening
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Reason(str):
     description: str
 
 
-class Socket(Listening):
+class Socket(ClientListening):
     """One client in one namespace.
 
     Attributes:
@@ -63,7 +63,12 @@ class Socket(Listening):
         namespace: where it is.
         session: the Engine.IO session underneath, which its other namespaces share.
         handshake: what the client showed when it came.
+        recovered: whether the client was here before, and goes on as the same socket.
     """
+
+    recovered = False
+    #: Whether it wants to.
+    may_recover = False
 
     __slots__ = (
         "__weakref__",
@@ -257,7 +262,7 @@ class Socket(Listening):
         """The client has sent an event."""
         if self.catch_all:
             call_all(self.catch_all, event, (event, *arguments))
-        handlers = self.listeners.get(event)
+        handlers = self.handlers.get(event)
         if handlers is not None and self.state is CONNECTED:
             if id is None:
                 call_all(handlers, event, arguments)
@@ -273,11 +278,24 @@ class Socket(Listening):
 
     def accepted(self) -> None:
         """The middlewares have let the client in."""
+        self.enter(Outgoing(*self.namespace.encode(CONNECT, self.namespace.name, None, {"sid": self.id})))
+
+    def enter(self, welcome: Outgoing) -> None:
+        """Be connected; the client is told so before anything else."""
         self.state = CONNECTED
+        self.namespace.sockets[self.id] = self
         self.route()
-        self.namespace.adapter.rooms.enter(self)
         self.connection.joined()
-        self.send_packet(CONNECT, {"sid": self.id})
+        self.session.send_outgoing(welcome)
+        if self.state is CONNECTED:
+            self.namespace.adapter.rooms.enter(self)
+
+    async def recover(self) -> bool:
+        """Go on as the socket that the client was; whether that lets it in without the middlewares."""
+        return False
+
+    def pinged(self) -> None:
+        """The client is sent a ping, so it has answered the one before."""
 
     def refused(self, message: str, data: Json) -> None:
         """A middleware has not."""
@@ -297,10 +315,10 @@ class Socket(Listening):
             call_all(self.life_handlers("disconnecting"), "disconnecting", (why,))
         last_words = self.life_handlers("disconnect") if self.state is LEAVING else []
         self.state = GONE
-        self._clean_up(why)
+        self.clean_up(why)
         call_all(last_words, "disconnect", (why,))
 
-    def _clean_up(self, reason: str) -> None:
+    def clean_up(self, reason: str) -> None:
         """Let go of everything that refers to the socket, also in circles, so that it is freed at once."""
         self.namespace.forget(self)
         self.connection.left()

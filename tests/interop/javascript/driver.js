@@ -8,6 +8,9 @@ const [url, transport] = process.argv.slice(2);
 const TRANSPORTS = { polling: ["polling"], websocket: ["websocket"], upgrade: ["polling", "websocket"] };
 const opened = [];
 
+/** The certificate of a server under test is its own. */
+const DEFAULTS = { reconnection: false, forceNew: true, rejectUnauthorized: false };
+
 /** What JSON cannot carry, in words: bytes become "hex:…". */
 function plain(value) {
   if (value instanceof Uint8Array) return "hex:" + Buffer.from(value).toString("hex");
@@ -22,7 +25,7 @@ function fact(name, value) {
 
 /** A socket on a connection of its own, which does not come back by itself unless `options` say so. */
 function open(namespace = "/", options = {}) {
-  const settings = { transports: TRANSPORTS[transport], reconnection: false, forceNew: true, ...options };
+  const settings = { ...DEFAULTS, transports: TRANSPORTS[transport], ...options };
   const socket = io(url + namespace, settings);
   opened.push(socket);
   return socket;

@@ -1,0 +1,125 @@
+"""All namespaces of a server, and which ones there may be."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+
+from txsocketio.errors import ConnectionRefused, InvalidNamespace
+from txsocketio.socketio.adapter import all_of
+from txsocketio.socketio.namespace import Namespace
+from txsocketio.socketio.parent import ParentNamespace, Wanted
+from txsocketio.types import Json
+
+if TYPE_CHECKING:
+    from txsocketio.socketio.server import Server
+
+log = Logger()
+
+
+class Namespaces(dict[str, Namespace]):
+    """The namespaces of a server by name, beginning with "/".
+
+    Attributes:
+        parents: whom clients ask for a namespace that does not exist, one after the other.
+    """
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.parents: tuple[ParentNamespace, ...] = ()
+        self._server = server
+        self._stopping: set[Deferred[None]] = set()
+        self.root = self["/"] = Namespace(server, "/")
+
+    def named(self, name: str) -> Namespace:
+        """The namespace of this name, which exists from now on.
+
+        Raises:
+            InvalidNamespace: no client could ever join it.
+        """
+        if not name.startswith("/"):
+            name = f"/{name}"
+        namespace = self.get(name)
+        if namespace is not None:
+            return namespace
+        if "," in name:
+            raise InvalidNamespace(f"{name!r}: a comma ends the name in a packet")
+        if len(name) > self._server.options.max_namespace_length:
+            raise InvalidNamespace(f"{name!r} is longer than max_namespace_length")
+        for parent in self.parents:
+            if parent.matches(name):
+                return self._add(parent.create(name))
+        return self._add(Namespace(self._server, name))
+
+    def parent(self, wanted: Wanted) -> ParentNamespace:
+        """The parent of the namespaces that are wanted.
+
+        Raises:
+            InvalidNamespace: that is nothing which could be asked.
+        """
+        for parent in self.parents:
+            if parent.wanted == wanted:
+                return parent
+        is_pattern = isinstance(wanted, re.Pattern) and isinstance(wanted.pattern, str)
+        if not is_pattern and not callable(wanted):
+            raise InvalidNamespace(f"{wanted!r} is not a name, a pattern of text, or a function")
+        parent = ParentNamespace(self._server, wanted)
+        self.parents += (parent,)
+        return parent
+
+    async def find(self, name: str, auth: Json) -> Namespace:
+        """The namespace that a client asks for, when it did not exist until now.
+
+        Raises:
+            ConnectionRefused: nobody wants it, or there are too many.
+        """
+        for parent in self.parents:
+            try:
+                is_wanted = await parent.wants(name, auth)
+            except CancelledError:
+                raise
+            except ConnectionRefused:
+                is_wanted = False
+            except Exception:  # noqa: BLE001 - a border, the application's code
+                log.failure("Whether there shall be {name} could not be found out", name=name)
+                is_wanted = False
+            if is_wanted:
+                return self.get(name) or self._bring(parent, name)
+        raise ConnectionRefused("Invalid namespace")
+
+    def _bring(self, parent: ParentNamespace, name: str) -> Namespace:
+        """What a client brings into being."""
+        limit = self._server.options.max_dynamic_namespaces
+        left = limit - sum(len(each.children) for each in self.parents)
+        if left <= 0:
+            raise ConnectionRefused("Too many namespaces")
+        if left == 1:
+            log.warn("No more namespaces come to be: there are {limit} (max_dynamic_namespaces)", limit=limit)
+        return self._add(parent.create(name))
+
+    def _add(self, namespace: Namespace) -> Namespace:
+        self[namespace.name] = namespace
+        self.root.tell("new_namespace", namespace)
+        return namespace
+
+    def forget(self, namespace: Namespace) -> None:
+        """The namespace is empty, and is not to be kept."""
+        del self[namespace.name]
+        stopping = namespace.adapter.stop()
+        self._stopping.add(stopping)
+        stopping.addErrback(lambda failure: log.failure("An adapter could not be stopped", failure))
+        stopping.addBoth(lambda _: self._stopping.discard(stopping))
+
+    def start(self) -> Deferred[None]:
+        """Fires when the adapters are connected."""
+        return all_of(namespace.adapter.start() for namespace in self.values())
+
+    def stop(self) -> Deferred[None]:
+        """Disconnect everybody; fires when the adapters are stopped."""
+        for namespace in list(self.values()):
+            for socket in list(namespace.sockets.values()):
+                socket.ended("server shutting down")
+        return all_of([*self._stopping, *(namespace.adapter.stop() for namespace in self.values())])

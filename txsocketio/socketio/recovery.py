@@ -1,0 +1,333 @@
+"""Connection state recovery: a client that was cut off comes back as the same socket, and gets what it missed.
+
+        client                            server
+          |------ 0{} -------------------->|
+          |<----- 0{"sid":…,"pid":…} ------|  the pid is a secret: who shows it is that client
+          |<----- 2["news",1,"17"] --------|  every event ends with its offset, the position of the packet in the log
+          x        the connection is cut
+          |------ 0{"pid":…,"offset":"17"}>|  on a new connection; the old one, if it still looks alive, is closed
+          |<----- 0{"sid":…,"pid":…} ------|  the ids of before,
+          |<----- 2["news",2,"18"] --------|  and what was missed right behind, in one write
+
+What a client has received is told by two things. Its offset is that of the last event that it got; as everything is
+sent in the order of the log, it has got all before. And it has got all that was sent before a ping that it answered:
+that is the floor of its session, from which goes on who was sent no event for longer than packets are kept.
+
+Source: https://socket.io/docs/v4/connection-state-recovery
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import count
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred, succeed
+
+from txsocketio.engineio.engine import new_sid
+from txsocketio.engineio.outgoing import Bundle, Outgoing
+from txsocketio.errors import ReservedEvent
+from txsocketio.protocol.packet import CONNECT, EVENT, RESERVED_EVENTS
+from txsocketio.socketio.adapter import Adapter, Names
+from txsocketio.socketio.away import Away, RecoverySession
+from txsocketio.socketio.broadcast import DEFAULTS, Flags
+from txsocketio.socketio.log import Log
+from txsocketio.socketio.socket import CONNECTED, CONNECTING, GONE, Socket
+from txsocketio.types import Json
+
+if TYPE_CHECKING:
+    from txsocketio.socketio.connection import Connection
+    from txsocketio.socketio.handshake import Handshake
+    from txsocketio.socketio.namespace import Namespace
+
+#: The end of a socket whose client has come back on another connection.
+TAKEN_OVER = "session taken over"
+
+#: Ends after which nobody comes back: one side wanted them, or the client cannot be understood.
+FINAL = frozenset(("client namespace disconnect", "server namespace disconnect", "parse error"))
+
+#: Longer texts of clients are not looked at.
+MAX_LENGTH = 64
+
+#: An event that waits to be sent: its name and arguments, rooms, excluded rooms, flags.
+Waiting = tuple[list[Json], Names, Names, Flags]
+
+
+class RecoverableSocket(Socket):
+    """A socket whose client may come back after its connection was cut.
+
+    Attributes:
+        recovered: whether that has happened: id, rooms and data are those of before.
+        pid: the client's private id; "" until it is connected.
+        position: of the log, behind which begins what a recovered client has missed.
+        claim: grows with each client that comes back.
+        rooms_before: that a recovered client was in.
+    """
+
+    __slots__ = (
+        "_held",
+        "_pinged",
+        "_recovery",
+        "claim",
+        "floor",
+        "may_recover",
+        "pid",
+        "position",
+        "recovered",
+        "rooms_before",
+    )
+
+    def __init__(self, id: str, namespace: Namespace, connection: Connection, handshake: Handshake) -> None:
+        super().__init__(id, namespace, connection, handshake)
+        assert isinstance(namespace.adapter, RecoveryAdapter)
+        self._recovery = namespace.adapter.recovery
+        self._held: list[tuple[list[Json], Flags]] = []
+        pid = handshake.auth.get("pid")
+        self.may_recover = isinstance(pid, str) and len(pid) <= MAX_LENGTH
+        self.recovered = False
+        self.pid = ""
+        self.rooms_before: set[str] = set()
+        self.claim = self.position = self.floor = self._pinged = 0
+
+    # --- sending ---
+
+    def emit(self, event: str, *arguments: Json) -> None:
+        """Send an event to the client, which gets it also when it has to come back for it. Hot path."""
+        self.send_event(event, arguments, DEFAULTS)
+
+    def send_event(self, event: str, arguments: Iterable[Json], flags: Flags, id: int | None = None) -> None:
+        """Send an event as the flags say: a packet to the room of the socket's own id, unless it wants an answer."""
+        if id is not None:
+            super().send_event(event, arguments, flags, id)
+        elif event in RESERVED_EVENTS:
+            raise ReservedEvent(event)
+        elif self.state is CONNECTING:
+            self._hold([event, *arguments], flags)
+        elif self.state is not GONE or self._recovery.knows(self.pid):
+            self.namespace.adapter.broadcast([event, *arguments], (self.id,), (), flags)
+
+    def _hold(self, event: list[Json], flags: Flags) -> None:
+        """Keep what a middleware sends: a client takes what comes before it is connected for its next connection."""
+        self.namespace.encode(EVENT, self.namespace.name, None, event)  # raises if it cannot be sent
+        if not flags.volatile:
+            self._held.append((event, flags))
+
+    # --- coming and going ---
+
+    async def recover(self) -> bool:
+        """Go on as the socket that the client was; whether that lets it in without the middlewares."""
+        return await self._recovery.restore(self) and self._recovery.options.skip_middlewares
+
+    def restore(self, session: RecoverySession, position: int, claim: int) -> None:
+        """Become the socket of before; the middlewares see it so, and may still refuse it."""
+        self.id = session.id
+        self.pid = session.pid
+        self.floor = self._pinged = session.floor
+        self.position = position
+        self.claim = claim
+        self.data = session.data
+        self.recovered = True
+        self.rooms_before = session.rooms
+        self.join(session.rooms - {self.id})
+
+    def accepted(self) -> None:
+        """The middlewares have let the client in."""
+        if self.recovered:
+            missed = self._recovery.resume(self)
+            if missed is None:
+                return self.session.close()
+        else:
+            missed = []
+            self.pid = new_sid()
+            self.floor = self._pinged = self._recovery.log.position
+        self._recovery.connected[self.pid] = self
+        welcome = self.namespace.encode(CONNECT, self.namespace.name, None, {"sid": self.id, "pid": self.pid})
+        self.enter(Bundle([Outgoing(*welcome), *missed]))
+        held, self._held = self._held, []
+        for (event, *arguments), flags in held:
+            self.send_event(event, arguments, flags)
+
+    def refused(self, message: str, data: Json) -> None:
+        """A middleware has not; its pid is worth nothing any more."""
+        if self.recovered:
+            self._recovery.forget(self.pid)
+        super().refused(message, data)
+
+    def pinged(self) -> None:
+        """The client is sent a ping, so it has answered the one before."""
+        if self.state is CONNECTED:
+            self.floor, self._pinged = self._pinged, self._recovery.log.position
+
+    def clean_up(self, reason: str) -> None:
+        """Leave the session to the client's return."""
+        self._recovery.left(self, reason)
+        super().clean_up(reason)
+
+
+class Recovery:
+    """What is known of the clients of one namespace so that they can come back.
+
+    Attributes:
+        log: the latest packets.
+        connected: the sockets that are connected, by pid.
+        away: the sessions of clients that are not.
+    """
+
+    def __init__(self, namespace: Namespace) -> None:
+        options = namespace.options.recovery
+        assert options is not None
+        self.options = options
+        engine = namespace.server.engine
+        # A floor lies two intervals back at most, a dead client is noticed after one, and then its time begins.
+        patience = 2 * namespace.options.ping_interval + namespace.options.ping_timeout
+        duration = options.max_disconnection_duration
+        self.log = Log(engine.deadlines, duration + patience, options.max_packets, options.max_bytes)
+        self.away = Away(engine.deadlines, engine.clock, duration, options.max_sessions, self._expired)
+        self.connected: dict[str, RecoverableSocket] = {}
+        self._namespace = namespace
+        self._next_claim = count(1).__next__
+
+    def knows(self, pid: str) -> bool:
+        """Whether the session of this pid can go on."""
+        return pid in self.connected or pid in self.away
+
+    def is_needed(self) -> bool:
+        """Whether there is anybody who could come back."""
+        return bool(self.connected or self.away)
+
+    # --- positions, as clients know them ---
+
+    def offset_of(self, position: int) -> str:
+        """The offset of the packet at this position."""
+        return str(position)
+
+    def position_of(self, offset: Json) -> int | None:
+        """The position of the packet with this offset; None if there never was one."""
+        if offset.__class__ is str and len(offset) <= MAX_LENGTH and offset.isdecimal():
+            position = int(offset)
+            if position <= self.log.position and self.offset_of(position) == offset:
+                return position
+        return None
+
+    # --- who comes back ---
+
+    async def restore(self, socket: RecoverableSocket) -> bool:
+        """Make the socket that of the session whose pid its client shows; whether that is possible."""
+        auth = socket.handshake.auth
+        session = await self.find(auth["pid"])
+        if session is None:
+            return False
+        position: int | None = session.floor
+        if auth.get("offset") is not None:
+            position = self.position_of(auth["offset"])
+        if position is None or max(position, session.floor) < self.log.start:
+            return False
+        socket.restore(session, max(position, session.floor), self._next_claim())
+        return True
+
+    async def find(self, pid: str) -> RecoverySession | None:
+        """The session of this pid; its client may still be connected."""
+        socket = self.connected.get(pid)
+        return self.away.get(pid) if socket is None else self.session_of(socket)
+
+    def session_of(self, socket: RecoverableSocket) -> RecoverySession:
+        """The session of a socket as it is now."""
+        return RecoverySession(socket.pid, socket.id, socket.rooms, socket.data, socket.floor)
+
+    def resume(self, socket: RecoverableSocket) -> list[Outgoing] | None:
+        """Let a restored socket take over its session.
+
+        Returns:
+            What its client has missed; None when it has become too late: the session is over, a newer connection has
+            it, or more was missed than is kept.
+        """
+        older = self.connected.get(socket.pid)
+        if older is not None and older.claim < socket.claim:
+            older.session.close(TAKEN_OVER, discard=True)
+        # Handlers of the older one have been called, and may have ended this one.
+        session = self.away.pop(socket.pid) if socket.state is CONNECTING else None
+        if session is None:
+            return None
+        socket.join(session.rooms - socket.rooms_before)
+        socket.leave(socket.rooms_before - session.rooms)
+        missed = self.log.after(socket.position, session.rooms & {socket.id, *socket.rooms})
+        size = sum(outgoing.size for outgoing in missed)
+        if socket.position < self.log.start or size > self._namespace.options.max_outgoing_buffer:
+            self._expired(session)
+            return None
+        return missed
+
+    # --- who goes ---
+
+    def left(self, socket: RecoverableSocket, reason: str) -> None:
+        """The socket is about to leave its rooms."""
+        if self.connected.get(socket.pid) is socket:
+            del self.connected[socket.pid]
+            if reason not in FINAL:
+                self.away.add(self.session_of(socket))
+
+    def forget(self, pid: str) -> None:
+        """Nobody may come back with this pid."""
+        self.connected.pop(pid, None)
+        session = self.away.pop(pid)
+        if session is not None:
+            self._expired(session)
+
+    def stop(self) -> None:
+        """Nobody comes back any more."""
+        self.connected.clear()
+        self.away.clear()
+        self.log.clear()
+
+    def _expired(self, session: RecoverySession) -> None:
+        self._namespace.expired(session)
+
+
+class RecoveryAdapter(Adapter):
+    """Delivers the packets of one namespace in this process, and keeps them for those who come back."""
+
+    socket_class = RecoverableSocket
+
+    def __init__(self, namespace: Namespace) -> None:
+        super().__init__(namespace)
+        self.recovery = Recovery(namespace)
+        self._delivering = False
+        self._waiting: deque[Waiting] = deque()
+
+    def stop(self) -> Deferred[None]:
+        self.recovery.stop()
+        return super().stop()
+
+    def is_needed(self) -> bool:
+        return self.recovery.is_needed()
+
+    def broadcast(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
+        """Send an event, with its offset behind the arguments; a volatile one bears that of the last before it.
+
+        Sending can end a client, and so run handlers that send more. That has to wait until everybody has this event,
+        or some would have a later offset before an earlier one.
+        """
+        if self._delivering:
+            self._encode(event, None, flags)  # raises if it cannot be sent
+            self._waiting.append((event, rooms, excluded, flags))
+            return succeed(None)
+        self._delivering = True
+        try:
+            self._send(event, rooms, excluded, flags)
+            while self._waiting:
+                self._send(*self._waiting.popleft())
+        finally:
+            self._delivering = False
+        return succeed(None)
+
+    def _send(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> None:
+        recovery = self.recovery
+        log = recovery.log
+        if flags.volatile or not recovery.is_needed():
+            outgoing = self._encode([*event, recovery.offset_of(log.position)], None, flags)
+        else:
+            position = log.position + 1
+            outgoing = self._encode([*event, recovery.offset_of(position)], None, flags)
+            log.append(position, outgoing, rooms, excluded)
+        self.deliver(outgoing, rooms, excluded)
