@@ -110,7 +110,7 @@ class EngineOptions(Options):
         "How many clients one address (of IPv6: one network of 64 bits) may have at a time; a handshake beyond is "
         "answered with 429. No limit by default.",
     )
-    rate_limit: Mapping[str, float] | None = option(
+    rate_limit: Mapping[str, Json] | None = option(
         None,
         "How much a client may send: a table of `messages` and `bytes` for each second (none given: no limit) and "
         "`burst`, for how many seconds (2.0) it may have saved up. Beyond it is closed: rate limit exceeded.",
