@@ -17,7 +17,11 @@ from txsocketio.engineio.outgoing import Bundle, Outgoing
         (Outgoing(None, [b""]), [b""], [b"b"]),
         (Outgoing(b"text", [b"\1", b"\2"]), ["4text", b"\1", b"\2"], [b"4text", b"bAQ==", b"bAg=="]),
         (Outgoing.packet(b"2"), ["2"], [b"2"]),
-        (Bundle([Outgoing(b"a", [b"\1"]), Outgoing(b"b")]), ["4a", b"\1", "4b"], [b"4a", b"bAQ==", b"4b"]),
+        (
+            Bundle([Outgoing(b"a"), Outgoing(b"b", [b"\1"]), Outgoing(None, [b"\2"])]),
+            ["4a", "4b", b"\1", b"\2"],
+            [b"4a", b"4b", b"bAQ==", b"bAg=="],
+        ),
         (Outgoing(b"x" * 125), ["4" + "x" * 125], [b"4" + b"x" * 125]),
         (Outgoing(b"x" * 70_000), ["4" + "x" * 70_000], [b"4" + b"x" * 70_000]),
     ],
@@ -39,4 +43,4 @@ def test_each_form_is_made_once() -> None:
 def test_size_is_about_what_it_keeps() -> None:
     assert 15 <= Outgoing(b"hello", [b"x" * 5, b"y" * 5]).size <= 20
     assert Outgoing(b"").size > 0
-    assert Bundle([Outgoing(b"a"), Outgoing(b"b")]).size == 2 * Outgoing(b"a").size
+    assert Bundle([Outgoing(b"a" * 10), Outgoing(b"b" * 10)]).size == 2 * Outgoing(b"a" * 10).size

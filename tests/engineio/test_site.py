@@ -287,6 +287,15 @@ def test_answer_behind_which_the_connection_ends(rig: Rig) -> None:
     assert line.disconnecting
 
 
+def test_nothing_is_read_behind_the_last_answer(rig: Rig) -> None:
+    """Over TLS a client can still be heard when its connection is being closed."""
+    line = rig.open()
+    line.feed(request("GET", POLLING, headers=UPGRADE_HEADERS))
+    line.take()
+    line.feed(OPENING)
+    assert line.take() == b"" and rig.engine.clients_count == 0
+
+
 def test_pages_beside_the_engine(rig: Rig) -> None:
     """Our site serves what else there is."""
     assert whole(rig, request("GET", "/page")).endswith(b"a page")
@@ -350,6 +359,20 @@ def test_frames_that_come_while_the_application_decides(kind: str) -> None:
     rig.turn()
     line.feed(text("c"))
     assert read_frames(line.take().partition(b"\r\n\r\n")[2])[1:] == ["4a", "4b", "4c"]
+
+
+@pytest.mark.parametrize("kind", ["site", "guest"])
+def test_many_frames_that_come_while_the_application_decides(kind: str) -> None:
+    """A host stops reading then; it must go on when the WebSocket has the connection."""
+    gate: Deferred[bool] = Deferred()
+    rig = Rig(allow_request=lambda request: gate)
+    line = accept(getattr(rig, kind))
+    line.feed(request("GET", WEBSOCKET, headers=UPGRADE_HEADERS) + text("a" * 900) * 10)
+    line.feed(text("b" * 900) * 10)
+    gate.callback(True)
+    rig.turn()
+    assert line.producerState == "producing"
+    assert len(read_frames(line.take().partition(b"\r\n\r\n")[2])) == 21
 
 
 @pytest.mark.parametrize("kind", ["site", "guest"])

@@ -15,6 +15,7 @@ from tests.engineio.line import LIMIT, Connected, read_frames, text
 from tests.sessions import UPGRADE_HEADERS
 from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame, request
 from txsocketio.engineio.websocket import CLOSE_TIMEOUT, MAX_FRAGMENTS, WebSocket
+from txsocketio.errors import PacketError
 from txsocketio.types import Json
 
 
@@ -140,6 +141,17 @@ def test_application_that_fails_keeps_the_connection(rig: Connected, logged_erro
     assert rig.ask(text("a") + text("b"), text("c")[:3], text("c")[3:]) == []
     assert len(logged_errors.take(ZeroDivisionError)) == 3
     assert rig.session.is_open
+
+
+def test_message_that_the_layer_above_finds_bad_ends_the_session(rig: Connected) -> None:
+    """What is no packet of Socket.IO is as bad as what is none of Engine.IO."""
+
+    def refuse(data: str | bytes) -> None:
+        raise PacketError("not one of mine")
+
+    rig.session.on_message = refuse
+    assert rig.ask(text("a") + text("b")) == ["close 1005"]
+    assert rig.log == ["close parse error: not one of mine"]
 
 
 @pytest.mark.parametrize("name", ["half a message", "fragments", "ping between messages"])
