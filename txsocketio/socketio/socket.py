@@ -287,8 +287,7 @@ class Socket(ClientListening):
         self.route()
         self.connection.joined()
         self.session.send_outgoing(welcome)
-        if self.state is CONNECTED:
-            self.namespace.adapter.rooms.enter(self)
+        self.namespace.adapter.rooms.enter(self)
 
     async def recover(self) -> bool:
         """Go on as the socket that the client was; whether that lets it in without the middlewares."""
