@@ -68,6 +68,15 @@ def test_missing_fields() -> None:
         check(new_request())
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "HEAD", "OPTIONS"])
+def test_only_a_get_can_be_a_handshake(method: str) -> None:
+    """RFC 6455, 4.1: "The method of the request MUST be GET"."""
+    request = upgrade_request()
+    request.method = method
+    with pytest.raises(BadHandshake, match="Invalid HTTP method"):
+        check(request)
+
+
 # Compression
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engineio.line import read_frames
-from txsocketio.engineio.outgoing import Outgoing
+from txsocketio.engineio.outgoing import Bundle, Outgoing
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,15 @@ from txsocketio.engineio.outgoing import Outgoing
         (Outgoing(None, [b""]), [b""], [b"b"]),
         (Outgoing(b"text", [b"\1", b"\2"]), ["4text", b"\1", b"\2"], [b"4text", b"bAQ==", b"bAg=="]),
         (Outgoing.packet(b"2"), ["2"], [b"2"]),
+        (
+            Bundle([Outgoing(b"a"), Outgoing(b"b", [b"\1"]), Outgoing(None, [b"\2"])]),
+            ["4a", "4b", b"\1", b"\2"],
+            [b"4a", b"4b", b"bAQ==", b"bAg=="],
+        ),
         (Outgoing(b"x" * 125), ["4" + "x" * 125], [b"4" + b"x" * 125]),
         (Outgoing(b"x" * 70_000), ["4" + "x" * 70_000], [b"4" + b"x" * 70_000]),
     ],
-    ids=["text", "empty", "binary", "empty binary", "attachments", "packet", "16 bits", "64 bits"],
+    ids=["text", "empty", "binary", "empty binary", "attachments", "packet", "bundle", "16 bits", "64 bits"],
 )
 def test_forms(outgoing: Outgoing, frames: list[str | bytes], packets: list[bytes]) -> None:
     """Source: Engine.IO protocol v4, "Packet encoding": binary is base64 over long-polling, bare over WebSocket."""
@@ -38,3 +43,4 @@ def test_each_form_is_made_once() -> None:
 def test_size_is_about_what_it_keeps() -> None:
     assert 15 <= Outgoing(b"hello", [b"x" * 5, b"y" * 5]).size <= 20
     assert Outgoing(b"").size > 0
+    assert Bundle([Outgoing(b"a" * 10), Outgoing(b"b" * 10)]).size == 2 * Outgoing(b"a" * 10).size

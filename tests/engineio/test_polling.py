@@ -10,6 +10,7 @@ from tests.engineio.doubles import CLOSING_TIME, COARSE, INTERVAL, POLLING, Fake
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.polling import Polling
 from txsocketio.engineio.session import Session
+from txsocketio.errors import PacketError
 from txsocketio.types import Json
 
 
@@ -181,6 +182,17 @@ def test_application_that_fails_loses_one_message(rig: Rig, logged_errors: Json)
     assert rig.post(b"4a\x1e4b").status == 200
     assert len(logged_errors.take(ZeroDivisionError)) == 2
     assert rig.session.is_open
+
+
+def test_message_that_the_layer_above_finds_bad_ends_the_session(rig: Rig) -> None:
+    """What is no packet of Socket.IO is as bad as what is none of Engine.IO."""
+
+    def refuse(data: str | bytes) -> None:
+        raise PacketError("not one of mine")
+
+    rig.session.on_message = refuse
+    assert rig.post(b"4a\x1e4b").text == "ok"
+    assert rig.log == ["close parse error: not one of mine"]
 
 
 def test_post_of_binary_content_is_refused(rig: Rig) -> None:

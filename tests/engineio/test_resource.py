@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions, PrivateCertificate
 from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
@@ -206,6 +207,19 @@ def test_host_s_producer_gives_way(behind: bytes) -> None:
     line.unblock()
     assert rig.sessions[0].is_writable
     assert len(read_frames(line.take())) == 100
+
+
+def test_connection_whose_request_cannot_be_answered(kind: str, logged_errors: Json) -> None:
+    """It ends, rather than let the client wait."""
+    gate: Deferred[bool] = Deferred()
+    rig = Rig(allow_request=lambda request: gate)
+    rig.engine.on_session = lambda session: 1 // 0  # type: ignore[assignment, return-value]
+    line = accept(rig.sites[kind])
+    line.feed(request("GET", f"/engine.io/?{POLLING}"))
+    gate.callback(True)
+    assert line.take() == b"" and line.disconnecting
+    assert len(logged_errors.take(ZeroDivisionError)) == 1
+    line.lose()
 
 
 def test_files_get_the_rest_of_the_path(kind: str) -> None:

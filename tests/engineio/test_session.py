@@ -424,3 +424,9 @@ def test_pong_behind_a_late_message_is_the_pong(rig: Rig) -> None:
     rig.session.receive("3")
     assert rig.advance(INTERVAL) == []
     assert rig.session.is_open
+
+
+def test_ping_is_told_of(rig: Rig) -> None:
+    """Whoever wants to do something as often as a client is asked whether it lives."""
+    rig.session.on_ping = lambda: rig.log.append("ping")
+    assert rig.advance(INTERVAL + COARSE) == ["ping", "sent 2"]

@@ -287,6 +287,15 @@ def test_answer_behind_which_the_connection_ends(rig: Rig) -> None:
     assert line.disconnecting
 
 
+def test_nothing_is_read_behind_the_last_answer(rig: Rig) -> None:
+    """Over TLS a client can still be heard when its connection is being closed."""
+    line = rig.open()
+    line.feed(request("GET", POLLING, headers=UPGRADE_HEADERS))
+    line.take()
+    line.feed(OPENING)
+    assert line.take() == b"" and rig.engine.clients_count == 0
+
+
 def test_pages_beside_the_engine(rig: Rig) -> None:
     """Our site serves what else there is."""
     assert whole(rig, request("GET", "/page")).endswith(b"a page")
@@ -330,6 +339,13 @@ def test_websocket_has_the_connection(rig: Rig, way: Callable[[Rig, bytes], byte
     assert rig.engine.clock.getDelayedCalls() == []
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_body_of_a_handshake_is_not_taken_for_frames(rig: Rig, way: Callable[[Rig, bytes], bytes]) -> None:
+    """What the head announces as a body is one, and the frames are behind it."""
+    answer = way(rig, request("GET", WEBSOCKET, text("body"), UPGRADE_HEADERS) + text("early"))
+    assert read_frames(answer.partition(b"\r\n\r\n")[2])[1:] == ["4early"]
+
+
 @pytest.mark.parametrize("kind", ["site", "guest"])
 def test_frames_that_come_while_the_application_decides(kind: str) -> None:
     """They are for the session that may come."""
@@ -343,6 +359,20 @@ def test_frames_that_come_while_the_application_decides(kind: str) -> None:
     rig.turn()
     line.feed(text("c"))
     assert read_frames(line.take().partition(b"\r\n\r\n")[2])[1:] == ["4a", "4b", "4c"]
+
+
+@pytest.mark.parametrize("kind", ["site", "guest"])
+def test_many_frames_that_come_while_the_application_decides(kind: str) -> None:
+    """A host stops reading then; it must go on when the WebSocket has the connection."""
+    gate: Deferred[bool] = Deferred()
+    rig = Rig(allow_request=lambda request: gate)
+    line = accept(getattr(rig, kind))
+    line.feed(request("GET", WEBSOCKET, headers=UPGRADE_HEADERS) + text("a" * 900) * 10)
+    line.feed(text("b" * 900) * 10)
+    gate.callback(True)
+    rig.turn()
+    assert line.producerState == "producing"
+    assert len(read_frames(line.take().partition(b"\r\n\r\n")[2])) == 21
 
 
 @pytest.mark.parametrize("kind", ["site", "guest"])
@@ -391,6 +421,25 @@ def test_body_above_the_limit_is_refused_when_it_is_announced(rig: Rig) -> None:
     assert line.disconnecting
     line.lose()
     assert rig.session.is_open
+
+
+@pytest.mark.parametrize("target", ["/engine.io/", "/engine.io", "/%65ngine.io/", "/engine.io/a/b"])
+@pytest.mark.parametrize(
+    "fields", [{"Content-Length": "100000000"}, {"Content-Length": "5000", "Expect": "100-continue"}]
+)
+def test_announced_body_is_refused_however_it_is_asked_for(rig: Rig, target: str, fields: dict[str, str]) -> None:
+    """Wherever the engine would answer, nothing of it is read, and nothing else is said."""
+    line = rig.open()
+    line.feed(request("PUT", f"{target}?EIO=4&transport=polling", b"", {"Content-Length": "100000000"} | fields))
+    answer = line.take()
+    line.lose()
+    assert statuses(answer) == [413]
+    assert answer.endswith(b"Connection: close\r\n\r\n")
+
+
+def test_large_body_for_another_page(rig: Rig) -> None:
+    """The limit is the engine's."""
+    assert statuses(whole(rig, request("POST", "/page", b"x" * 5000))) == [200]
 
 
 def test_overlapping_post_does_not_become_a_request(rig: Rig) -> None:
@@ -558,6 +607,7 @@ ODD = {
     "other option": HEAD + b"Connection: keep-alive, x\r\n\r\n",
     "body of a GET to come": HEAD + b"Content-Length: 1\r\n\r\n",
     "something behind": HEAD + b"\r\nGET",
+    "body of an upgrade": HEAD + b"Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 1\r\n\r\nx\x81",
     "end not there": HEAD,
     "endless": HEAD + b"A: " + b"b" * 20_000 + b"\r\n\r\n",
 }

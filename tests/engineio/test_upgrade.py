@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
@@ -211,6 +212,48 @@ def test_everything_sent_arrives_once_and_in_order(rig: Rig, polls_at: tuple[int
         step(rig)
     send_some()
     assert [message for message in rig.got if message not in ("6", "3probe")] == sent
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_any_interleaving_loses_and_repeats_nothing(seed: int) -> None:
+    """Messages, polls, POSTs, attempts that are made, broken off and repeated, in any order, until one is completed."""
+    random = Random(seed)
+    rig = Rig()
+    sent: list[str] = []
+    received: list[str] = []
+
+    def send() -> None:
+        sent.append(f"4{len(sent)}")
+        rig.send(sent[-1][1:])
+
+    def post() -> None:
+        received.append(f"message '{len(received)}'")
+        rig.post(f"4{len(received) - 1}".encode())
+
+    def attempt() -> None:
+        if rig.session.can_upgrade:
+            rig.open_websocket()
+
+    def break_off() -> None:
+        if rig.session.upgrade is not None:
+            random.choice([rig.line.lose, lambda: rig.feed(text("no")), lambda: rig.pass_time(UPGRADING + COARSE)])()
+
+    def probe() -> None:
+        if rig.session.upgrade is not None:
+            rig.feed(PROBE)
+
+    actions = [send, send, send, post, lambda: rig.held or rig.poll(), attempt, probe, break_off]
+    for _ in range(60):
+        random.choice(actions)()
+    if rig.session.upgrade is None:
+        rig.open_websocket()
+    rig.feed(PROBE)
+    send()
+    rig.feed(COMPLETE)
+    send()
+    ignored = ("2", "3probe", "6", "close 1005")
+    assert [message for message in rig.got if message not in ignored] == sent
+    assert [line for line in rig.log if line != "drain"] == received
 
 
 def test_messages_with_attachments_keep_together(rig: Rig) -> None:

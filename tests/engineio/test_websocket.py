@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
@@ -14,6 +15,7 @@ from tests.engineio.line import LIMIT, Connected, read_frames, text
 from tests.sessions import UPGRADE_HEADERS
 from tests.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame, request
 from txsocketio.engineio.websocket import CLOSE_TIMEOUT, MAX_FRAGMENTS, WebSocket
+from txsocketio.errors import PacketError
 from txsocketio.types import Json
 
 
@@ -81,6 +83,23 @@ def test_every_way_gives_the_same(stream: bytes) -> None:
     assert results == [results[0]] * len(WAYS)
 
 
+@pytest.mark.parametrize("seed", range(200))
+def test_every_way_gives_the_same_for_any_stream(seed: int) -> None:
+    """The streams above behind one another, cut anywhere; most of them go on behind a fault or an end."""
+    random = Random(seed)
+    stream = b"".join(random.choices(list(STREAMS.values()), k=random.randrange(1, 8)))
+    whole, cut, slow = Connected().open(), Connected().open(), Connected().open()
+    whole.feed(len(stream) or 1, stream)
+    begin = 0
+    while begin < len(stream):
+        end = begin + random.choice([1, 2, 5, 20, 200, 2000])
+        cut.line.feed(stream[begin:end])
+        begin = end
+    slow.websocket._pass_on(stream)
+    results = [(list(rig.log), rig.session.state, read_frames(rig.line.take())) for rig in (whole, cut, slow)]
+    assert results == [results[0]] * 3
+
+
 def test_what_a_stream_gives(rig: Connected) -> None:
     """The ways agree on something that is right."""
     assert rig.ask(STREAMS["several messages"]) == ["4a", b"b", "4c"]
@@ -122,6 +141,17 @@ def test_application_that_fails_keeps_the_connection(rig: Connected, logged_erro
     assert rig.ask(text("a") + text("b"), text("c")[:3], text("c")[3:]) == []
     assert len(logged_errors.take(ZeroDivisionError)) == 3
     assert rig.session.is_open
+
+
+def test_message_that_the_layer_above_finds_bad_ends_the_session(rig: Connected) -> None:
+    """What is no packet of Socket.IO is as bad as what is none of Engine.IO."""
+
+    def refuse(data: str | bytes) -> None:
+        raise PacketError("not one of mine")
+
+    rig.session.on_message = refuse
+    assert rig.ask(text("a") + text("b")) == ["close 1005"]
+    assert rig.log == ["close parse error: not one of mine"]
 
 
 @pytest.mark.parametrize("name", ["half a message", "fragments", "ping between messages"])

@@ -82,6 +82,17 @@ def test_congestion_in_the_middle_of_a_read(rig: Connected) -> None:
     assert [str(message).split()[0] for message in read_frames(rig.line.take())] == [f"4{n}" for n in range(8)]
 
 
+def test_pings_of_a_client_that_reads_nothing(rig: Connected) -> None:
+    """Their pongs would pile up: only what it can take is answered. Source: RFC 6455, 5.5.3."""
+    rig.line.block()
+    for _ in range(100):
+        rig.line.feed(frame(PING, b"x" * 125) * 100)
+    assert rig.line.kept < 2 * Line.HIGH_WATER
+    rig.line.unblock()
+    rig.line.take()
+    assert rig.ask(frame(PING, b"now")) == ["frame 10 b'now'"]
+
+
 # The end
 
 
@@ -143,6 +154,14 @@ def test_connection_that_is_lost(rig: Connected) -> None:
     rig.session.close(discard=True)
     assert not rig.engine.websockets
     assert len(rig.engine.deadlines) == 0
+
+
+def test_what_comes_behind_the_end_is_not_kept(rig: Connected) -> None:
+    """Over TLS a client can still be heard when the connection is being closed."""
+    rig.ask(frame(CLOSE, b"\x03\xe8bye"))
+    for _ in range(100):
+        rig.line.feed(text("x" * 900))
+    assert len(rig.websocket.data) < 2000
 
 
 @pytest.mark.parametrize("discard", [False, True])

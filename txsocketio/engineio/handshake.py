@@ -45,6 +45,8 @@ def check(request: HTTPRequest) -> bytes:
     Raises:
         BadHandshake: with the text that the reference server answers.
     """
+    if request.method != "GET":
+        raise BadHandshake("Invalid HTTP method")
     fields = request.fields
     if fields.get(b"upgrade", b"").lower() != b"websocket":
         raise BadHandshake("Invalid Upgrade header")

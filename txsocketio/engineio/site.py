@@ -15,19 +15,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 from twisted.internet import tcp
 from twisted.internet.interfaces import IProtocol, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
-from twisted.web.http import RESPONSES, HTTPChannel, datetimeToString
+from twisted.web.http import HTTPChannel, datetimeToString
 from twisted.web.pages import notFound
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from txsocketio.engineio.direct import DirectWriter
-from txsocketio.engineio.exchange import Exchange, Fields
+from txsocketio.engineio.exchange import REASONS, Exchange, Fields
 from txsocketio.engineio.request import HTTPRequest, parse_fields
 from txsocketio.engineio.resource import EngineResource, detach
 
@@ -97,6 +98,11 @@ class EngineSite(Site):
             return self._resource
         return super().getResourceFor(request)  # type: ignore[no-any-return]
 
+    def is_ours(self, target: bytes) -> bool:
+        """Whether the engine answers a request, by the rule of `getResourceFor`."""
+        parts = [unquote_to_bytes(part) for part in target.partition(b"?")[0].split(b"/")[1:]]
+        return parts[: len(self._path)] == self._path
+
     def acceptableProtocols(self) -> list[bytes]:
         return [b"http/1.1"]
 
@@ -133,8 +139,10 @@ class LimitedRequest(Request):
         total = size if announced else self._received + size
         if not announced:
             self._received = total
-        if total > site.engine.options.max_http_buffer_size and channel._path.startswith(site.path):
+        if total > site.engine.options.max_http_buffer_size and site.is_ours(channel._path):
             self._refused = True
+            # Or twisted.web would ask for the body behind our answer.
+            self.requestHeaders.removeHeader(b"Expect")
             channel.refuse_body()
 
 
@@ -153,7 +161,7 @@ class LightExchange(Exchange):
         self.answered = True
         channel = self._channel
         close = close or channel.is_receiving
-        head = [b"HTTP/1.1 %d %b\r\nDate: %b\r\n" % (status, RESPONSES[status], channel.site.date)]
+        head = [b"HTTP/1.1 %d %b\r\nDate: %b\r\n" % (status, REASONS[status], channel.site.date)]
         head += [b"%b: %b\r\n" % field for field in fields]
         if status not in (204, 304):  # RFC 9110, 8.6
             head.append(b"Content-Length: %d\r\n" % len(body))
@@ -245,13 +253,14 @@ class LightChannel(DirectWriter, HTTPChannel):
         if len(words) != 3 or words[2] != b"HTTP/1.1" or fields is None or not _is_simple(fields):
             return False
         body = data[end + 4 :]
-        missing = int(fields.get(b"content-length", b"0")) - len(body)
+        length = int(fields.get(b"content-length", b"0"))
+        missing = length - len(body)
         is_get = words[0] == b"GET"
         if missing > 0 if is_get else missing < 0:
             return False
         if missing < 0:
             # Only a WebSocket may have sent more already: its first frames.
-            if b"upgrade" not in fields:
+            if b"upgrade" not in fields or length:
                 return False
             self._ahead, body = body, b""
         url = words[1].decode("latin-1")
@@ -309,6 +318,7 @@ class LightChannel(DirectWriter, HTTPChannel):
         if self.is_receiving:
             self._drain()
         elif close:
+            self._draining = True
             self.loseConnection()
         else:
             self.setTimeout(self.site.timeOut)
