@@ -363,6 +363,19 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
 class TCPWebSocket(DirectWriter, WebSocket):
     """The same over plain TCP."""
 
+    def dropConnection(self, abort: bool = False) -> None:
+        """End the connection at once when nothing waits to be written.
+
+        Twisted would wait for the next turn, with three more system calls: connecting and disconnecting costs 311 us
+        that way and 254 this way (CPython 3.11; benchmarks, connect).
+        """
+        transport = self.transport
+        if transport is None or transport.dataBuffer or transport._tempDataBuffer:
+            super().dropConnection(abort)
+        else:
+            self.state = CLOSED
+            transport.connectionLost(connectionDone)
+
 
 @cache
 def websocket_classes(max_size: int) -> dict[type, type[WebSocket]]:
