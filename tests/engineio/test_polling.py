@@ -79,6 +79,7 @@ def test_poll_waits_for_a_message(rig: Rig) -> None:
 
 def test_poll_gets_all_that_waits(rig: Rig) -> None:
     """In the order in which it was sent; the application hears that it has left."""
+    rig.log.listen_to_drain(rig.session)
     rig.session.send("a")
     rig.session.send_outgoing(Outgoing(b"b", [b"\1\2\3", b"\4"]))
     rig.session.send("c")

@@ -33,6 +33,7 @@ class Rig:
         self.transport.session = self.session
         self.session.use(self.transport)
         self.log.listen(self.session)
+        self.log.listen_to_drain(self.session)
 
     def advance(self, seconds: float) -> list[str]:
         """Let time pass tick by tick; what happened."""
@@ -269,6 +270,13 @@ def test_what_is_sent_while_congested_leaves_in_order(rig: Rig) -> None:
     assert rig.drain() == ["sent 4b", "sent bYw==", "drain"]
     rig.session.send("d")
     assert rig.drain() == ["sent 4d"]
+
+
+def test_on_drain_when_nothing_waited(rig: Rig) -> None:
+    """Whoever sends while the session is writable, and then waits, is told when to go on."""
+    rig.congest()
+    assert rig.drain() == ["drain"]
+    assert rig.drain() == []
 
 
 def test_what_on_drain_sends_comes_behind(rig: Rig) -> None:
