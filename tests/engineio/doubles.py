@@ -18,7 +18,7 @@ from txsocketio.engineio.exchange import Exchange, Fields
 from txsocketio.engineio.options import EngineOptions
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.request import HTTPRequest
-from txsocketio.engineio.session import Session
+from txsocketio.engineio.session import SLOW_CONSUMER, Session
 from txsocketio.types import Json
 
 POLLING = "EIO=4&transport=polling"
@@ -93,8 +93,8 @@ class FakeTransport:
     def closed_by_client(self) -> None:
         self.log.append("closed by client")
 
-    def discard(self, abort: bool = False) -> None:
-        self.log.append("aborted" if abort else "discarded")
+    def discard(self, reason: str) -> None:
+        self.log.append("aborted" if reason == SLOW_CONSUMER else "discarded")
 
 
 @dataclass

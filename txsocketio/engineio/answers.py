@@ -31,6 +31,9 @@ SIZES = range(1 << 31)
 _OLD = (b";MSIE", b"Trident/")
 _NO_SNIFFING: Field = (b"X-XSS-Protection", b"0")
 
+#: What is named in the context of a refusal that the reference server does not know; an upgrade gets its JSON too.
+_OURS = frozenset(("origin", "limit"))
+
 _COOKIE_DEFAULTS: Mapping[str, Json] = {"name": "io", "path": "/", "http_only": True, "same_site": "lax"}
 _COOKIE_LABELS = {
     "max_age": "Max-Age", "domain": "Domain", "path": "Path",
@@ -78,7 +81,7 @@ class Answers:
         request = exchange.request
         for listener in self._listeners["connection_error"]:
             tell(listener, request, refusal)
-        if request.is_upgrade and "origin" not in refusal.context:
+        if request.is_upgrade and _OURS.isdisjoint(refusal.context):
             self.send(exchange, 400, [HTML], refusal.message.encode(), close=True)
         else:
             body = dumps({"code": refusal.code, "message": refusal.message})

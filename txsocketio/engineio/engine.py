@@ -20,6 +20,7 @@ from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.logger import Logger
 
 from txsocketio.engineio import handshake
+from txsocketio.engineio.admission import Admission
 from txsocketio.engineio.answers import SIZES, Answers, table_of
 from txsocketio.engineio.checks import BAD_REQUEST, bad_request, forbidden, verify, verify_protocol
 from txsocketio.engineio.deadlines import Deadlines
@@ -28,6 +29,7 @@ from txsocketio.engineio.listeners import sendable, tell
 from txsocketio.engineio.options import EngineOptions
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.polling import Polling
+from txsocketio.engineio.rate import LimitedSession, Rate
 from txsocketio.engineio.resource import EngineResource
 from txsocketio.engineio.session import CLOSED, Session
 from txsocketio.engineio.site import EngineSite
@@ -86,8 +88,8 @@ class Engine:
         heartbeat = min(self.options.ping_interval, self.options.ping_timeout)
         granularity = min(0.25, heartbeat / 100)
         self.deadlines = Deadlines(self.clock, granularity)
-        # Two coarse deadlines in a row must not be late together: the protocol's suite comes a millisecond after.
-        self.pong_time = self.options.ping_timeout - 2 * granularity
+        # Two coarse deadlines and a reactor must not be late together: the protocol's suite comes a millisecond after.
+        self.pong_time = self.options.ping_timeout - 3 * granularity
         self.sessions: dict[str, Session] = {}
         self.websockets: set[WebSocket] = set()
         self.on_session: Callable[[Session], None] = self._announce_session
@@ -97,6 +99,10 @@ class Engine:
         self.answers = Answers(self.options, self._listeners)
         self._websocket_classes = websocket_classes(self.options.max_http_buffer_size)
         self._deflate = table_of(self.options.per_message_deflate, "per_message_deflate", DEFLATE_KEYS)
+        self._admission: Admission | None = None
+        if self.options.max_connections is not None or self.options.max_connections_per_address is not None:
+            self._admission = Admission(self.options, self.sessions, clock)
+        self._rate = None if self.options.rate_limit is None else Rate(self.options)
         self._closing: Deferred[None] | None = None
 
     # --- what the application asks ---
@@ -215,6 +221,8 @@ class Engine:
     # --- a new session ---
 
     def _ask(self, exchange: Exchange) -> None:
+        if self._admission is not None:
+            self._admission.check(exchange.request)
         if self.options.allow_request is None and self.options.generate_id is None:
             return self._open(exchange, new_sid())
         exchange.watch()
@@ -265,7 +273,7 @@ class Engine:
         request.forget()
 
     def _open_polling(self, exchange: Exchange, sid: str) -> None:
-        session = self.sessions[sid] = Session(self, sid, exchange.request)
+        session = self._begin(sid, exchange.request)
         polling = Polling(session)
         session.use(polling)
         session.send_outgoing(self._open_packet(sid, ["websocket"] if session.can_upgrade else []))
@@ -278,7 +286,7 @@ class Engine:
 
     def _open_websocket(self, exchange: Exchange, sid: str) -> None:
         key = self._websocket_key(exchange)
-        session = self.sessions[sid] = Session(self, sid, exchange.request)
+        session = self._begin(sid, exchange.request)
         websocket, rest = self._switch(exchange, session, key, self.answers.first_fields(exchange.request))
         session.use(websocket)
         session.send_outgoing(self._open_packet(sid, []))
@@ -286,6 +294,14 @@ class Engine:
         websocket.flush()
         if rest:
             websocket.dataReceived(rest)
+
+    def _begin(self, sid: str, request: HTTPRequest) -> Session:
+        if self._admission is not None:
+            self._admission.enter(request)
+        rate = self._rate
+        session = Session(self, sid, request) if rate is None else LimitedSession(self, sid, request, rate)
+        self.sessions[sid] = session
+        return session
 
     def _introduce(self, session: Session) -> None:
         if self.options.initial_packet is not None:
@@ -305,6 +321,8 @@ class Engine:
     def forget(self, session: Session) -> None:
         """The session is over."""
         self.sessions.pop(session.sid, None)
+        if self._admission is not None:
+            self._admission.leave(session.request)
 
     # --- WebSocket ---
 

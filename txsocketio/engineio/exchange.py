@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from twisted.web.http import RESPONSES
+
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IProtocol, ITCPTransport
 
     from txsocketio.engineio.request import HTTPRequest
+
+#: What stands behind the status. RFC 6585, 4 for the one that twisted.web does not know.
+REASONS = {**RESPONSES, 429: b"Too Many Requests"}
 
 #: A response header field, and several in the order in which they are written.
 Field = tuple[bytes, bytes]

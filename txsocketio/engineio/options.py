@@ -102,6 +102,19 @@ class EngineOptions(Options):
     max_outgoing_buffer: int = option(
         16_000_000, "Bytes that may wait for a client that does not read; beyond it is closed: slow consumer."
     )
+    max_connections: int | None = option(
+        None, "How many clients are served at a time; a handshake beyond is answered with 503. No limit by default."
+    )
+    max_connections_per_address: int | None = option(
+        None,
+        "How many clients one address (of IPv6: one network of 64 bits) may have at a time; a handshake beyond is "
+        "answered with 429. No limit by default.",
+    )
+    rate_limit: Mapping[str, Json] | None = option(
+        None,
+        "How much a client may send: a table of `messages` and `bytes` for each second (none given: no limit) and "
+        "`burst`, for how many seconds (2.0) it may have saved up. Beyond it is closed: rate limit exceeded.",
+    )
     transports: Sequence[str] = option(TRANSPORTS, "The transports that are served.")
     allow_upgrades: bool = option(True, "Whether a long-polling session may move to WebSocket.")
     per_message_deflate: bool | Mapping[str, int] = option(
@@ -150,6 +163,9 @@ class EngineOptions(Options):
         for name in ("max_http_buffer_size", "max_outgoing_buffer"):
             self.require(getattr(self, name) > 0, name, "must be a positive number of bytes")
         self.require(self.trusted_proxies >= 0, "trusted_proxies", "must not be negative")
+        for name in ("max_connections", "max_connections_per_address"):
+            limit = getattr(self, name)
+            self.require(limit is None or limit > 0, name, "must be a positive number, or None")
         self.require(self.path.startswith("/"), "path", "must begin with a slash")
         if isinstance(self.transports, str):
             self.transports = (self.transports,)

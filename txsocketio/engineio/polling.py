@@ -155,7 +155,7 @@ class Polling:
         self.send_noop()
         self.session.ended("transport close")
 
-    def discard(self, abort: bool = False) -> None:
+    def discard(self, reason: str) -> None:
         """The session is over."""
         self.stop_noop()
         if self.poll is not None:

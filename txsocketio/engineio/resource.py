@@ -16,7 +16,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from txsocketio.engineio.exchange import Exchange, Fields
+from txsocketio.engineio.exchange import REASONS, Exchange, Fields
 from txsocketio.engineio.request import HTTPRequest
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class WebExchange(Exchange):
             return
         self.answered = True
         web = self._web
-        web.setResponseCode(status)
+        web.setResponseCode(status, REASONS[status])
         headers = web.responseHeaders
         headers.removeHeader(b"Server")
         headers.removeHeader(b"Content-Type")

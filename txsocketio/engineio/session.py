@@ -49,7 +49,8 @@ PING_PACKET = Outgoing.packet(b"2")
 #: Packets of a client that mean nothing here: open, noop, and an upgrade outside of one.
 IGNORED = (OPEN_PACKET, NOOP, UPGRADE)
 
-SLOW_CONSUMER = "slow consumer"
+#: Reasons of our own, besides those of the reference server.
+SLOW_CONSUMER, RATE_LIMIT = "slow consumer", "rate limit exceeded"
 
 
 def _discard(outgoing: Outgoing) -> None:
@@ -68,9 +69,10 @@ class Session:
         engine: the engine that it belongs to.
         request: the request of its handshake.
         protocol: the version of the Engine.IO protocol that the client speaks.
-        on_message: called with each message, `str` or `bytes`.
+        deliver: what the transports call with each message: `on_message`, unless messages are counted before.
         on_close: called once, with the reason and a description ("" when there is none). The reasons are "ping
-            timeout", "transport error", "transport close", "parse error", "forced close" and "slow consumer".
+            timeout", "transport error", "transport close", "parse error", "forced close", "slow consumer" and "rate
+            limit exceeded".
         on_drain: called when what waited has left, or when the session is writable again without anything waiting.
         on_ping: called at each ping; the client has answered the one before.
         send_outgoing: send a message that is already encoded. It is bound anew as the session changes: never keep it.
@@ -81,10 +83,10 @@ class Session:
         "_heartbeat",
         "_outbox",
         "_outbox_size",
+        "deliver",
         "engine",
         "on_close",
         "on_drain",
-        "on_message",
         "on_ping",
         "pong_due",
         "protocol",
@@ -102,7 +104,8 @@ class Session:
         self.request = request
         self.protocol = 4
         self.state = OPEN
-        self.on_message: Callable[[str | bytes], None] = _ignore_message
+        self.deliver: Callable[[str | bytes], None]
+        self.on_message = _ignore_message
         self.on_close: Callable[[str, str], None] | None = None
         self.on_drain: Callable[[], None] | None = None
         self.on_ping: Callable[[], None] | None = None
@@ -123,6 +126,15 @@ class Session:
     def transport(self) -> str:
         """The name of the transport in use: "polling" or "websocket"."""
         return self.transport_in_use.name
+
+    @property
+    def on_message(self) -> Callable[[str | bytes], None]:
+        """Called with each message, `str` or `bytes`; to be set."""
+        return self.deliver
+
+    @on_message.setter
+    def on_message(self, listener: Callable[[str | bytes], None]) -> None:
+        self.deliver = listener
 
     @property
     def is_open(self) -> bool:
@@ -182,11 +194,11 @@ class Session:
             PacketError: there is no such type.
         """
         if packet.__class__ is bytes:
-            return self.on_message(packet)
+            return self.deliver(packet)
         assert isinstance(packet, str)
         kind = packet[:1]
         if kind == MESSAGE:
-            self.on_message(packet[1:])
+            self.deliver(packet[1:])
         elif kind == PONG:
             self._start_interval()
         elif kind == CLOSE:
@@ -198,6 +210,9 @@ class Session:
             self.ended("transport error", "invalid heartbeat direction")
         elif kind not in IGNORED:
             raise PacketError(f"unknown packet type {kind!r}")
+
+    def count(self, size: int) -> None:
+        """The client has sent something that is no packet of the session; nothing unless its rate is limited."""
 
     def receive_bad(self, error: PacketError) -> None:
         """The client sent what is no packet; a closing session listens no more, and goes on to send its rest."""
@@ -257,7 +272,7 @@ class Session:
         if self.upgrade is not None:
             self.upgrade.abandon()
         self.engine.forget(self)
-        self.transport_in_use.discard(abort=reason == SLOW_CONSUMER)
+        self.transport_in_use.discard(reason)
         on_close, self.on_close, self.on_drain = self.on_close, None, None
         self.on_ping = None
         if on_close is not None:

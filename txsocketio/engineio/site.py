@@ -22,13 +22,13 @@ from twisted.internet.interfaces import IProtocol, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
-from twisted.web.http import RESPONSES, HTTPChannel, datetimeToString
+from twisted.web.http import HTTPChannel, datetimeToString
 from twisted.web.pages import notFound
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from txsocketio.engineio.direct import DirectWriter
-from txsocketio.engineio.exchange import Exchange, Fields
+from txsocketio.engineio.exchange import REASONS, Exchange, Fields
 from txsocketio.engineio.request import HTTPRequest, parse_fields
 from txsocketio.engineio.resource import EngineResource, detach
 
@@ -161,7 +161,7 @@ class LightExchange(Exchange):
         self.answered = True
         channel = self._channel
         close = close or channel.is_receiving
-        head = [b"HTTP/1.1 %d %b\r\nDate: %b\r\n" % (status, RESPONSES[status], channel.site.date)]
+        head = [b"HTTP/1.1 %d %b\r\nDate: %b\r\n" % (status, REASONS[status], channel.site.date)]
         head += [b"%b: %b\r\n" % field for field in fields]
         if status not in (204, 304):  # RFC 9110, 8.6
             head.append(b"Content-Length: %d\r\n" % len(body))

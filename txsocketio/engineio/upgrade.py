@@ -69,16 +69,18 @@ class Upgrade:
 
     # --- what the WebSocket tells ---
 
-    def on_message(self, data: str | bytes) -> None:
+    def deliver(self, data: str | bytes) -> None:
         self.abandon()
 
     def receive(self, packet: str | bytes) -> None:
         """Take a packet of the attempt; what still comes when it is over is ignored."""
+        self.count(len(packet))
         if self._session.upgrade is not self:
             return
         if packet == "2probe":
+            if not self._probed or self._websocket.is_ready:  # what waits for one that only probes is bounded
+                self._websocket.send_outgoing(PROBE_ANSWER)
             self._probed = True
-            self._websocket.send_outgoing(PROBE_ANSWER)
             self._polling.send_noop()
         elif packet == "5":
             self._complete()
@@ -90,6 +92,9 @@ class Upgrade:
 
     def ended(self, reason: str, description: str = "") -> None:
         self.abandon()
+
+    def count(self, size: int) -> None:
+        self._session.count(size)
 
     def heard(self) -> None: ...
 

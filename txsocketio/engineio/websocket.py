@@ -25,6 +25,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txsocketio.engineio.direct import DirectWriter
+from txsocketio.engineio.session import RATE_LIMIT, SLOW_CONSUMER
 from txsocketio.errors import PacketError
 from txsocketio.protocol.engineio import MESSAGE, decode_text_frame
 from txsocketio.protocol.frame import COMPRESSED, encode_frame, plain_close, whole_messages
@@ -167,22 +168,26 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
     def closed_by_client(self) -> None:
         """Nothing: the close packet is for long-polling, a WebSocket has a close frame."""
 
-    def discard(self, abort: bool = False) -> None:
+    def discard(self, reason: str = "") -> None:
         """The session goes on without this connection, or is over.
 
         Args:
-            abort: the client does not read: do not wait for it.
+            reason: why the session is over.
         """
         if self.transport is None:
             return
         self.flush()
-        if abort:
+        if reason == SLOW_CONSUMER:
+            # It does not read: waiting for it would keep what it did not read.
             self.state = CLOSED
             self.transport.unregisterProducer()
             self.transport.abortConnection()
             return
-        # The reference server closes without a code; clients see 1005.
-        self.sendCloseFrame()
+        if reason == RATE_LIMIT:
+            self.sendCloseFrame(POLICY, reason.encode())
+        else:
+            # The reference server closes without a code; clients see 1005.
+            self.sendCloseFrame()
         self._partial = True
         self._expect_end()
 
@@ -252,7 +257,7 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
             session.heard()
         try:
             if message.__class__ is str and message[:1] == MESSAGE:
-                session.on_message(message[1:])
+                session.deliver(message[1:])
             else:
                 session.receive(decode_text_frame(message) if isinstance(message, str) else message)
         except PacketError as error:
@@ -299,6 +304,13 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
             except UnicodeDecodeError:
                 return self._fail_connection(INVALID_TEXT, "invalid UTF-8 sequence")
             self._deliver(text)
+
+    def onPing(self, payload: bytes) -> None:
+        self.session.count(len(payload))
+        # RFC 6455, 5.5.3: only the most recent ping needs its pong; nothing bounds what would wait for a client that
+        # pings and does not read.
+        if not self._congested:
+            super().onPing(payload)
 
     def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> None:
         super().onCloseFrame(code, reasonRaw)

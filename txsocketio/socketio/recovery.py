@@ -50,9 +50,6 @@ FINAL = frozenset(("client namespace disconnect", "server namespace disconnect",
 #: Longer texts of clients are not looked at.
 MAX_LENGTH = 64
 
-#: An event that waits to be sent: its name and arguments, rooms, excluded rooms, flags.
-Waiting = tuple[list[Json], Names, Names, Flags]
-
 
 class RecoverableSocket(Socket):
     """A socket whose client may come back after its connection was cut.
@@ -66,6 +63,7 @@ class RecoverableSocket(Socket):
     """
 
     __slots__ = (
+        "_adapter",
         "_held",
         "_pinged",
         "_recovery",
@@ -81,6 +79,7 @@ class RecoverableSocket(Socket):
     def __init__(self, id: str, namespace: Namespace, connection: Connection, handshake: Handshake) -> None:
         super().__init__(id, namespace, connection, handshake)
         assert isinstance(namespace.adapter, RecoveryAdapter)
+        self._adapter = namespace.adapter
         self._recovery = namespace.adapter.recovery
         self._held: list[tuple[list[Json], Flags]] = []
         pid = handshake.auth.get("pid")
@@ -94,7 +93,10 @@ class RecoverableSocket(Socket):
 
     def emit(self, event: str, *arguments: Json) -> None:
         """Send an event to the client, which gets it also when it has to come back for it. Hot path."""
-        self.send_event(event, arguments, DEFAULTS)
+        if self.state is CONNECTED and event not in RESERVED_EVENTS:
+            self._adapter.send([event, *arguments], (self.id,), (), DEFAULTS)
+        else:
+            self.send_event(event, arguments, DEFAULTS)
 
     def send_event(self, event: str, arguments: Iterable[Json], flags: Flags, id: int | None = None) -> None:
         """Send an event as the flags say: a packet to the room of the socket's own id, unless it wants an answer."""
@@ -105,7 +107,7 @@ class RecoverableSocket(Socket):
         elif self.state is CONNECTING:
             self._hold([event, *arguments], flags)
         elif self.state is not GONE or self._recovery.knows(self.pid):
-            self.namespace.adapter.broadcast([event, *arguments], (self.id,), (), flags)
+            self._adapter.send([event, *arguments], (self.id,), (), flags)
 
     def _hold(self, event: list[Json], flags: Flags) -> None:
         """Keep what a middleware sends: a client takes what comes before it is connected for its next connection."""
@@ -293,7 +295,7 @@ class RecoveryAdapter(Adapter):
         super().__init__(namespace)
         self.recovery = Recovery(namespace)
         self._delivering = False
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[tuple[list[Json], Names, Names, Flags]] = deque()
 
     def stop(self) -> Deferred[None]:
         self.recovery.stop()
@@ -303,7 +305,11 @@ class RecoveryAdapter(Adapter):
         return self.recovery.is_needed()
 
     def broadcast(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
-        """Send an event, with its offset behind the arguments; a volatile one bears that of the last before it.
+        self.send(event, rooms, excluded, flags)
+        return succeed(None)
+
+    def send(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> None:
+        """Send an event with its offset, a volatile one with that of the last before it. Hot path.
 
         Sending can end a client, and so run handlers that send more. That has to wait until everybody has this event,
         or some would have a later offset before an earlier one.
@@ -311,7 +317,7 @@ class RecoveryAdapter(Adapter):
         if self._delivering:
             self._encode(event, None, flags)  # raises if it cannot be sent
             self._waiting.append((event, rooms, excluded, flags))
-            return succeed(None)
+            return
         self._delivering = True
         try:
             self._send(event, rooms, excluded, flags)
@@ -319,7 +325,6 @@ class RecoveryAdapter(Adapter):
                 self._send(*self._waiting.popleft())
         finally:
             self._delivering = False
-        return succeed(None)
 
     def _send(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> None:
         recovery = self.recovery

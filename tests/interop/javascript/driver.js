@@ -23,10 +23,10 @@ function fact(name, value) {
   process.stdout.write(JSON.stringify({ fact: name, value: plain(value) }) + "\n");
 }
 
-/** A socket on a connection of its own, which does not come back by itself unless `options` say so. */
-function open(namespace = "/", options = {}) {
+/** A socket on a connection of its own, to `address`, which does not come back by itself unless `options` say so. */
+function open(namespace = "/", { address = url, ...options } = {}) {
   const settings = { ...DEFAULTS, transports: TRANSPORTS[transport], ...options };
-  const socket = io(url + namespace, settings);
+  const socket = io(address + namespace, settings);
   opened.push(socket);
   return socket;
 }
