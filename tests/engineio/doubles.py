@@ -132,7 +132,7 @@ class FakeExchange(Exchange):
         self.answered = self.dropped = True
 
     @property
-    def transport(self) -> Line | None:  # type: ignore[override]
+    def transport(self) -> Line | None:
         return self._line
 
     def hand_over(self, protocol: IProtocol) -> bytes:
