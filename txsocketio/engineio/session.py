@@ -73,7 +73,7 @@ class Session:
         on_close: called once, with the reason and a description ("" when there is none). The reasons are "ping
             timeout", "transport error", "transport close", "parse error", "forced close", "slow consumer" and "rate
             limit exceeded".
-        on_drain: called when everything that waited in the outbox has left.
+        on_drain: called when what waited has left, or when the session is writable again without anything waiting.
         on_ping: called at each ping; the client has answered the one before.
         send_outgoing: send a message that is already encoded. It is bound anew as the session changes: never keep it.
     """
@@ -248,8 +248,8 @@ class Session:
             if transport.is_ready:
                 transport.finish(self.take_outbox())
             return
-        drained = bool(self._outbox) and transport.is_ready
-        if drained:
+        drained = transport.is_ready and (bool(self._outbox) or self.send_outgoing == self.enqueue)
+        if self._outbox and drained:
             transport.send_all(self.take_outbox())
         self.send_outgoing = transport.send_outgoing if transport.is_ready else self.enqueue
         if drained and self.on_drain is not None:

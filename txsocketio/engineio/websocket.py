@@ -316,11 +316,6 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
         super().onCloseFrame(code, reasonRaw)
         self.session.ended("transport close")
 
-    def sendPong(self, payload: bytes | None = None) -> None:
-        # RFC 6455, 5.5.3: not every ping needs its pong. Those of a client that does not read would pile up.
-        if not self._congested:
-            super().sendPong(payload)
-
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         if self.transport is not None:
             self.write(data)
