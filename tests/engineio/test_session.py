@@ -381,6 +381,16 @@ def test_ping_comes_an_interval_after_the_pong(rig: Rig) -> None:
     assert rig.advance(COARSE) == ["sent 2"]
 
 
+def test_ping_is_told_to_who_wants_to_know(rig: Rig) -> None:
+    """Before it is sent, as long as the session is open; there is none before the last was answered."""
+    rig.session.on_ping = lambda: rig.log.append("ping")
+    assert rig.advance(INTERVAL + COARSE) == ["ping", "sent 2"]
+    rig.session.receive("3")
+    assert rig.advance(INTERVAL + COARSE) == ["ping", "sent 2"]
+    rig.session.close(discard=True)
+    assert rig.session.on_ping is None
+
+
 def test_missing_pong_ends_the_session(rig: Rig) -> None:
     rig.advance(INTERVAL + COARSE)
     assert rig.advance(TIMEOUT - 2 * COARSE) == []
