@@ -15,6 +15,7 @@ from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.protocol.packet import EVENT
 from txsocketio.socketio.acks import Answers
 from txsocketio.socketio.broadcast import Flags
+from txsocketio.socketio.handlers import call_all
 from txsocketio.socketio.rooms import Rooms
 from txsocketio.socketio.socket import Socket
 from txsocketio.types import Json
@@ -33,6 +34,7 @@ class Adapter:
         namespace: whose packets.
         rooms: who is in which room, in this process.
         socket_class: of the namespace's sockets.
+        is_overheard: whether somebody has ever listened to what is sent to a socket.
     """
 
     socket_class: ClassVar[type[Socket]] = Socket
@@ -40,6 +42,7 @@ class Adapter:
     def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace
         self.rooms = Rooms(namespace.sockets)
+        self.is_overheard = False
 
     def start(self) -> Deferred[None]:
         """Fires when packets can be exchanged with everybody."""
@@ -59,7 +62,10 @@ class Adapter:
         Returns:
             Fires when the event is on its way to everybody; it can fail for the clients of other processes only.
         """
-        self.deliver(self._encode(event, None, flags), rooms, excluded)
+        outgoing = self._encode(event, None, flags)
+        if self.is_overheard:
+            self.overhear(event, self.rooms.select(rooms, excluded))
+        self.deliver(outgoing, rooms, excluded)
         return succeed(None)
 
     def call(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[list[Json]]:
@@ -77,6 +83,8 @@ class Adapter:
         answers = Answers(len(recipients), timeout, namespace.clock, forget)
         for socket in recipients:
             socket.expect_ack(id, answers)
+        if self.is_overheard:
+            self.overhear(event, recipients)
         for socket in recipients:
             socket.session.send_outgoing(outgoing)
         return answers.deferred
@@ -85,6 +93,11 @@ class Adapter:
         """Send what is encoded to those recipients that are here. Hot path."""
         for socket in self.rooms.select(rooms, excluded):
             socket.session.send_outgoing(outgoing)
+
+    def overhear(self, event: list[Json], recipients: Iterable[Socket]) -> None:
+        """Tell those who listen to what is sent."""
+        for socket in recipients:
+            call_all(socket.catch_all_outgoing, event[0], event)
 
     def _encode(self, event: list[Json], id: int | None, flags: Flags) -> Outgoing:
         text, attachments = self.namespace.encode(EVENT, self.namespace.name, id, event)

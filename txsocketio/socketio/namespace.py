@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = Logger()
 
 H = TypeVar("H", bound=Handler)
+C = TypeVar("C", bound=Callable[[Socket], object])
 
 #: What a client is told when a middleware fails in another way than by refusing it.
 NEUTRAL = "Internal error"
@@ -50,6 +51,15 @@ class Entrance(Broadcast, Listening):
         """
         self.middlewares += (middleware,)
         return middleware
+
+    def register(self, handlers: C) -> C:
+        """Give each socket that connects an object of its own, whose methods `on_<event>` are called with its events.
+
+        Args:
+            handlers: makes one of a socket: nearly always a class. Also a decorator of it.
+        """
+        self.on("connection", lambda socket: socket.register(handlers(socket)))
+        return handlers
 
 
 class Namespace(Entrance):

@@ -5,6 +5,7 @@ Engine (sessions) --on_session--> Server --> Connection, one for each session --
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from twisted.internet.defer import Deferred
@@ -24,6 +25,7 @@ from txsocketio.socketio.options import ServerOptions
 from txsocketio.socketio.parent import ParentNamespace, Wanted
 from txsocketio.socketio.recovery import RecoveryAdapter
 from txsocketio.socketio.service import SocketIOService
+from txsocketio.socketio.socket import Socket
 from txsocketio.types import Handler, Json
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from txsocketio.engineio.site import EngineSite
 
 H = TypeVar("H", bound=Handler)
+C = TypeVar("C", bound=Callable[[Socket], object])
 
 
 class Server(Broadcast, Listening):
@@ -131,6 +134,10 @@ class Server(Broadcast, Listening):
     def use(self, middleware: H) -> H:
         """See `Namespace.use`."""
         return self.root.use(middleware)
+
+    def register(self, handlers: C) -> C:
+        """See `Namespace.register`."""
+        return self.root.register(handlers)
 
 
 def _parser(options: ServerOptions) -> Parser:
