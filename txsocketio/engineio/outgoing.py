@@ -90,7 +90,7 @@ class Bundle(Outgoing):
     __slots__ = ("_parts",)
 
     def __init__(self, parts: Sequence[Outgoing]) -> None:
-        super().__init__(None)
+        super().__init__(None, [data for part in parts for data in part.attachments])
         self._parts = parts
 
     @property

@@ -78,6 +78,8 @@ class Session:
         send_outgoing: send a message that is already encoded. It is bound anew as the session changes: never keep it.
     """
 
+    protocol = 4
+
     __slots__ = (
         "_closing_reason",
         "_heartbeat",
@@ -89,7 +91,6 @@ class Session:
         "on_drain",
         "on_ping",
         "pong_due",
-        "protocol",
         "request",
         "send_outgoing",
         "sid",
@@ -102,7 +103,6 @@ class Session:
         self.engine = engine
         self.sid = sid
         self.request = request
-        self.protocol = 4
         self.state = OPEN
         self.deliver: Callable[[str | bytes], None]
         self.on_message = _ignore_message
@@ -115,7 +115,7 @@ class Session:
         self.pong_due = False
         self._outbox: list[Outgoing] = []
         self._outbox_size = 0
-        self._heartbeat: Deadline = engine.deadlines.start(engine.options.ping_interval, self._send_ping)
+        self._heartbeat = self.start_heartbeat()
 
     def __repr__(self) -> str:
         return f"<Session {self.state.name.lower()} over {self.transport}>"
@@ -200,7 +200,7 @@ class Session:
         if kind == MESSAGE:
             self.deliver(packet[1:])
         elif kind == PONG:
-            self._start_interval()
+            self.restart_heartbeat()
         elif kind == CLOSE:
             self.transport_in_use.closed_by_client()
         elif self.state is not OPEN:
@@ -227,7 +227,7 @@ class Session:
         if self.pong_due:
             self.pong_due = False
             self._heartbeat.cancel()
-            self._heartbeat = self.engine.deadlines.start(self.engine.options.ping_timeout, self._pong_missing)
+            self._heartbeat = self.engine.deadlines.start(self.engine.options.ping_timeout, self.heartbeat_missing)
 
     def use(self, transport: Polling | WebSocket) -> None:
         """Send over `transport` from now on, first of all what waits."""
@@ -298,18 +298,24 @@ class Session:
 
     # --- heartbeat: Engine.IO protocol v4, "Heartbeat" ---
 
-    def _start_interval(self) -> None:
+    def start_heartbeat(self) -> Deadline:
+        """Begin an interval: when it is over we send a ping."""
+        return self.engine.deadlines.start(self.engine.options.ping_interval, self._send_ping)
+
+    def restart_heartbeat(self) -> None:
+        """The client is alive: the next interval begins."""
         if self.state is OPEN:
             self.pong_due = False
             self._heartbeat.cancel()
-            self._heartbeat = self.engine.deadlines.start(self.engine.options.ping_interval, self._send_ping)
+            self._heartbeat = self.start_heartbeat()
 
     def _send_ping(self) -> None:
         self.pong_due = True
-        self._heartbeat = self.engine.deadlines.start(self.engine.pong_time, self._pong_missing)
+        self._heartbeat = self.engine.deadlines.start(self.engine.pong_time, self.heartbeat_missing)
         if self.on_ping is not None:
             self.on_ping()
         self.send_outgoing(PING_PACKET)
 
-    def _pong_missing(self) -> None:
+    def heartbeat_missing(self) -> None:
+        """The client has not been heard in time."""
         self.ended("ping timeout")
