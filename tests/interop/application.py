@@ -5,6 +5,7 @@
 /news          the same, open
 /room-<n>      the same, in namespaces that come to be when somebody asks for them
 /guarded       three events behind a packet middleware, which keeps a log
+/crowd         what is done to many sockets at once
 /tenant/<x>    the same, if `auth.tenant` is x, which takes a while to find out
 """
 
@@ -43,6 +44,7 @@ def setup(io: Server) -> None:
     serve(io.of(is_member), farewells)
 
     io.of("/guarded").register(Guarded)
+    serve_crowd(io.of("/crowd"))
 
     @rooms.on("connection")
     def connected(socket: Socket) -> None:
@@ -86,6 +88,23 @@ class Guarded:
 
     def on_log(self) -> list[list[str]]:
         return [self.heard, self.sent, self.dropped]
+
+
+def serve_crowd(crowd: Namespace) -> None:
+    events: list[tuple[str, ...]] = []
+    for event in ("create_room", "join_room", "leave_room", "delete_room"):
+        crowd.adapter.on(event, lambda *words, event=event: events.append((event, *words)))
+
+    @crowd.on("connection")
+    def connected(socket: Socket) -> None:
+        socket.on("register", lambda name: socket.data.update(name=name))
+        socket.on("move", lambda ids, room: crowd.to(ids).sockets_join(room))
+        socket.on("send away", lambda ids, close: crowd.to(ids).disconnect_sockets(close))
+        socket.on("rooms", lambda: events)
+
+        @socket.on("who")
+        async def who(room: str) -> list[Json]:
+            return [{"id": each.id, "data": each.data} for each in await crowd.in_(room).fetch_sockets()]
 
 
 def is_member(name: str, auth: Json) -> Deferred[bool]:

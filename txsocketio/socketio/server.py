@@ -58,6 +58,8 @@ class Server(Broadcast, Listening):
         OptionError: an option is unknown, or its value is not allowed.
     """
 
+    adapter_class: type[Adapter] = Adapter
+
     def __init__(self, *, clock: IReactorTime | None = None, **options: Json) -> None:
         self.options = ServerOptions.of(options)
         self.engine = Engine(self.options, clock)
@@ -66,7 +68,8 @@ class Server(Broadcast, Listening):
             self.engine.files = ClientFiles(self.options.client_path, self.engine.answers.send).serve
         self.parser = _parser(self.options)
         self._connection = Connection if type(self.parser) is DefaultParser else DecodingConnection
-        self.adapter_class = Adapter if self.options.recovery is None else RecoveryAdapter
+        if self.options.recovery is not None:
+            self.adapter_class = RecoveryAdapter
         self.namespaces = Namespaces(self)
         self.root = self.namespaces.root
         self.handlers = self.root.handlers
@@ -138,6 +141,14 @@ class Server(Broadcast, Listening):
     def register(self, handlers: C) -> C:
         """See `Namespace.register`."""
         return self.root.register(handlers)
+
+    def server_side_emit(self, event: str, *arguments: Json) -> Deferred[None]:
+        """See `Namespace.server_side_emit`."""
+        return self.root.server_side_emit(event, *arguments)
+
+    def server_side_call(self, event: str, *arguments: Json) -> Deferred[list[Json]]:
+        """See `Namespace.server_side_call`."""
+        return self.root.server_side_call(event, *arguments)
 
 
 def _parser(options: ServerOptions) -> Parser:

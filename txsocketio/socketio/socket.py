@@ -312,11 +312,11 @@ class Socket(ClientListening):
     def enter(self, welcome: Outgoing) -> None:
         """Be connected; the client is told so before anything else."""
         self.state = CONNECTED
-        self.namespace.sockets[self.id] = self
         self.route()
         self.connection.joined()
         self.session.send_outgoing(welcome)
         if self.state is CONNECTED:
+            self.namespace.sockets[self.id] = self
             self.namespace.adapter.rooms.enter(self)
 
     async def recover(self) -> bool:
