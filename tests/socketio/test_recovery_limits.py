@@ -35,7 +35,9 @@ def test_ends_from_which_a_client_comes_back(served: Served, client: Client, rea
 def test_ends_from_which_nobody_comes_back(served: Served, client: Client, end: str) -> None:
     """Somebody wanted them. What is sent to the socket then is not kept, and nobody is told of an expired session."""
     served.io.on("session_expired", served.note)
-    before, socket = client.id, client.socket
+    before, socket, other = client.id, client.socket, Client(served)
+    assert other.packets() == ["connected"]
+    other.socket.join(before)
     if end == "client":
         client.session.receive("1")
     elif end == "parse error":
@@ -43,6 +45,7 @@ def test_ends_from_which_nobody_comes_back(served: Served, client: Client, end: 
     else:
         socket.disconnect(close=end == "server closes")
     socket.emit("n", 1)
+    assert other.packets() == []
     client.connect()
     assert client.packets()[-1] == "connected"
     assert (client.id == before, client.socket.recovered) == (False, False)
@@ -208,8 +211,7 @@ def test_closed_server_keeps_nothing(served: Served, client: Client) -> None:
     served.io.close()
     other.session.drain()
     served.io.emit("n", 2)
-    other_socket = Client(served)
-    other_socket.session.drain()
+    assert len(served.io.engine.deadlines) == 0
     assert served.told == []
 
 
@@ -241,6 +243,21 @@ def test_socket_of_a_client_that_is_away_is_freed(served: Served) -> None:
         assert freed() is None
     finally:
         gc.enable()
+
+
+def test_client_that_fails_at_its_welcome_leaves_no_room(served: Served, client: Client) -> None:
+    """The network fails under the CONNECT packet; the session waits for the next try."""
+    before = client.id
+    client.socket.join("r")
+    client.lose()
+    session = served.session()
+    session.send_outgoing = lambda outgoing: session.drain()  # type: ignore[method-assign]
+    session.receive(f'0{{"pid":"{client.pid}"}}')
+    assert not served.io.root.adapter.rooms.members("r")
+    assert not served.io.root.sockets
+    client.connect()
+    assert client.packets() == ["connected"]
+    assert (client.id, client.rooms) == (before, {"r"})
 
 
 def test_without_recovery_nothing_is_different() -> None:

@@ -278,7 +278,6 @@ class Recovery:
 
     def stop(self) -> None:
         """Nobody comes back any more."""
-        self.connected.clear()
         self.away.clear()
         self.log.clear()
 
