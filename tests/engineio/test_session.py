@@ -33,6 +33,7 @@ class Rig:
         self.transport.session = self.session
         self.session.use(self.transport)
         self.log.listen(self.session)
+        self.log.listen_to_drain(self.session)
 
     def advance(self, seconds: float) -> list[str]:
         """Let time pass tick by tick; what happened."""
@@ -271,6 +272,13 @@ def test_what_is_sent_while_congested_leaves_in_order(rig: Rig) -> None:
     assert rig.drain() == ["sent 4d"]
 
 
+def test_on_drain_when_nothing_waited(rig: Rig) -> None:
+    """Whoever sends while the session is writable, and then waits, is told when to go on."""
+    rig.congest()
+    assert rig.drain() == ["drain"]
+    assert rig.drain() == []
+
+
 def test_what_on_drain_sends_comes_behind(rig: Rig) -> None:
     rig.session.on_drain = lambda: rig.session.send("more")
     rig.congest()
@@ -309,11 +317,11 @@ def test_a_transport_that_congests_again_gets_no_more(rig: Rig) -> None:
         send_all(outbox)
         rig.congest()
 
-    rig.transport.send_all = send_all_and_congest  # type: ignore[method-assign]
+    rig.transport.send_all = send_all_and_congest
     rig.session.ready()
     rig.session.send("b")
     assert rig.log.take() == ["sent 4a", "drain"]
-    rig.transport.send_all = send_all  # type: ignore[method-assign]
+    rig.transport.send_all = send_all
     assert rig.drain() == ["sent 4b", "drain"]
 
 

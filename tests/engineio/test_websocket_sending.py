@@ -47,7 +47,7 @@ def test_message_with_attachments_leaves_in_one_piece(rig: Connected) -> None:
 
 def test_client_that_reads_slowly_gets_everything_in_order(rig: Connected) -> None:
     """What the transport cannot take waits in the session, and nothing is overtaken."""
-    rig.log.clear()
+    rig.log.listen_to_drain(rig.session)
     rig.line.block()
     for number in range(100):
         rig.session.send(f"{number} " + "x" * 2000)
@@ -56,6 +56,16 @@ def test_client_that_reads_slowly_gets_everything_in_order(rig: Connected) -> No
     rig.line.unblock()
     assert rig.session.is_writable
     assert [str(message).split()[0] for message in read_frames(rig.line.take())] == [f"4{n}" for n in range(100)]
+    assert rig.log == ["drain"]
+
+
+def test_application_that_sends_while_it_can(rig: Connected) -> None:
+    """It is told when it can go on, though nothing of its own waits in the session."""
+    rig.line.block()
+    while rig.session.is_writable:
+        rig.session.send("x" * 1000)
+    rig.log.listen_to_drain(rig.session)
+    rig.line.unblock()
     assert rig.log == ["drain"]
 
 
