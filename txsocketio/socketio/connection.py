@@ -130,17 +130,17 @@ class Connection:
             return
         if packet is not None:
             self.session.on_message = self.receive
-            self._handle(packet)
+            self.handle(packet)
         elif self._decoder.incomplete is not None and message.__class__ is str:
             self._await_attachments(self._decoder.incomplete)
 
-    def _handle(self, packet: Packet) -> None:
+    def handle(self, packet: Packet) -> None:
         """Do what the table on top says."""
         type = packet.type
         socket = self.sockets.get(packet.namespace)
         if socket is None or socket.state is GONE:
             if type == CONNECT and packet.namespace not in self._asked:
-                self._join(packet.namespace, packet.data or {})
+                self.join(packet.namespace, packet.data or {})
                 return
             if socket is not None and type != CONNECT_ERROR:
                 if type == DISCONNECT:
@@ -160,7 +160,8 @@ class Connection:
                 return
         self.break_off(f"packet type {type} for {packet.namespace!r} is not allowed now")
 
-    def _join(self, name: str, auth: dict[str, Json]) -> None:
+    def join(self, name: str, auth: dict[str, Json]) -> None:
+        """The client wants to be in a namespace."""
         namespaces, options = self._server.namespaces, self._server.options
         namespace = namespaces.get(name)
         if namespace is None and (not namespaces.parents or len(name) > options.max_namespace_length):
@@ -212,11 +213,13 @@ class Connection:
         if not self.session.is_open:
             return
         issued = int(self._server.engine.clock.seconds() * 1000)
-        socket = namespace.adapter.socket_class(
-            new_sid(), namespace, self, Handshake(self.session.request, auth, issued)
-        )
+        socket = self.create_socket(namespace, Handshake(self.session.request, auth, issued))
         self.sockets[namespace.name] = socket
         namespace.admit(socket)
+
+    def create_socket(self, namespace: Namespace, handshake: Handshake) -> Socket:
+        """The client in a namespace that it may enter."""
+        return namespace.adapter.socket_class(new_sid(), namespace, self, handshake)
 
     def _refuse(self, name: str, message: str) -> None:
         text, attachments = self._server.parser.encode(CONNECT_ERROR, name, None, {"message": message})
