@@ -113,8 +113,8 @@ class Adapter(Listening):
 
         timeout = namespace.options.ack_timeout if flags.timeout is None else flags.timeout
         answers = Answers(timeout, namespace.clock, forget)
-        self.ask(outgoing, id, recipients, answers)
         answers.expect(len(recipients))
+        self.ask(outgoing, id, recipients, answers)
         return answers.deferred
 
     def ask(self, outgoing: Outgoing, id: int, recipients: Collection[Socket], waiting: Waiting) -> None:
