@@ -54,7 +54,8 @@ class Outgoing:
     @property
     def size(self) -> int:
         """About as many bytes as it keeps while it waits; an empty message is not free either."""
-        return 1 + len(self.text or b"") + sum(map(len, self.attachments))
+        size = 1 if self.text is None else 1 + len(self.text)
+        return size + sum(map(len, self.attachments)) if self.attachments else size
 
     def messages(self) -> Iterator[tuple[int, bytes]]:
         """The WebSocket messages with the first byte of their frames."""

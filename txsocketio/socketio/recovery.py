@@ -328,11 +328,10 @@ class RecoveryAdapter(Adapter):
     def _send(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> None:
         recovery = self.recovery
         log = recovery.log
-        if flags.volatile or not recovery.is_needed():
-            outgoing = self._encode([*event, recovery.offset_of(log.position)], None, flags)
-        else:
-            position = log.position + 1
-            outgoing = self._encode([*event, recovery.offset_of(position)], None, flags)
+        is_kept = not flags.volatile and (recovery.connected or recovery.away)
+        position = log.position + 1 if is_kept else log.position
+        outgoing = self._encode([*event, recovery.offset_of(position)], None, flags)
+        if is_kept:
             log.append(position, outgoing, rooms, excluded)
         if self.is_overheard:
             self.overhear(event, self.rooms.select(rooms, excluded))
