@@ -18,7 +18,7 @@ client:
 	@test -d $(CLIENT)/node_modules/socket.io-client || ! command -v npm >/dev/null || \
 	npm install --silent --prefix $(CLIENT) socket.io-client@4 || echo "npm failed: the page will use the CDN"
 
-test: lint types pytest
+test: lint types docs pytest
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .

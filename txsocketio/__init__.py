@@ -18,14 +18,18 @@ from txsocketio.errors import (
     BrokerUnavailable,
     ConnectionRefused,
     Disconnected,
+    InvalidNamespace,
     OptionError,
     ReservedEvent,
     TxSocketIOError,
     UnserializableData,
+    UnsupportedCall,
 )
 from txsocketio.socketio.broadcast import Broadcast
 from txsocketio.socketio.handshake import Handshake
 from txsocketio.socketio.namespace import Namespace
+from txsocketio.socketio.parent import ParentNamespace
+from txsocketio.socketio.remote import RemoteSocket
 from txsocketio.socketio.server import Server
 from txsocketio.socketio.socket import Reason, Socket
 
@@ -37,13 +41,17 @@ __all__ = [
     "Disconnected",
     "Engine",
     "Handshake",
+    "InvalidNamespace",
     "Namespace",
     "OptionError",
+    "ParentNamespace",
     "Reason",
+    "RemoteSocket",
     "ReservedEvent",
     "Server",
     "Session",
     "Socket",
     "TxSocketIOError",
     "UnserializableData",
+    "UnsupportedCall",
 ]

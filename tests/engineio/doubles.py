@@ -49,6 +49,8 @@ class Log(list[str]):
     def listen(self, session: Session) -> None:
         session.on_message = lambda data: self.append(f"message {data!r}")
         session.on_close = lambda reason, description: self.append(f"close {reason}: {description}".rstrip(": "))
+
+    def listen_to_drain(self, session: Session) -> None:
         session.on_drain = lambda: self.append("drain")
 
     def take(self) -> list[str]:
@@ -130,7 +132,7 @@ class FakeExchange(Exchange):
         self.answered = self.dropped = True
 
     @property
-    def transport(self) -> Line | None:  # type: ignore[override]
+    def transport(self) -> Line | None:
         return self._line
 
     def hand_over(self, protocol: IProtocol) -> bytes:

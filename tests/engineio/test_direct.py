@@ -94,7 +94,7 @@ def pair() -> Iterator[tuple[tcp.Server, socket.socket]]:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
-    server = tcp.Server(ours, Protocol(), ("127.0.0.1", 1), None, 1, MemoryReactorClock())  # type: ignore[arg-type]
+    server = tcp.Server(ours, Protocol(), ("127.0.0.1", 1), None, 1, MemoryReactorClock())
     yield server, theirs
     theirs.close()
     ours.close()
@@ -126,7 +126,7 @@ def test_websocket_over_tcp_writes_at_once(pair: tuple[tcp.Server, socket.socket
     engine = new_engine()
     sessions: list[Session] = []
     engine.on_session = sessions.append
-    engine.handle(FakeExchange(upgrade_request(), line=server))  # type: ignore[arg-type]
+    engine.handle(FakeExchange(upgrade_request(), line=server))
     assert client.recv(65536).startswith(b"HTTP/1.1 101 ")
     sessions[0].on_message = sessions[0].send
     server.protocol.dataReceived(text("hello") + text("again"))

@@ -413,7 +413,7 @@ def test_fault_of_ours_while_a_request_waits(logged_errors: Json) -> None:
     """The client is not left without an answer for ever: its connection ends."""
     gate: Deferred[bool] = Deferred()
     rig = Rig(allow_request=lambda request: gate)
-    rig.engine.on_session = lambda session: 1 // 0  # type: ignore[assignment, return-value]
+    rig.engine.on_session = lambda session: 1 // 0
     exchange = rig.ask()
     gate.callback(True)
     assert exchange.dropped
@@ -438,7 +438,7 @@ def test_files_are_asked_for_what_lies_below(rig: Rig) -> None:
             exchange.respond(200, [], b"text")
         return name == "known.js"
 
-    rig.engine.files = files  # type: ignore[assignment]
+    rig.engine.files = files
     for name in ("known.js", "unknown.js", ""):
         rig.engine.handle(FakeExchange(new_request(query="")), name)
     assert asked == ["known.js", "unknown.js"]
@@ -491,7 +491,7 @@ def test_a_fault_in_on_close_does_not_keep_the_others_open(rig: Rig, logged_erro
     for _ in range(3):
         rig.ask()
     for session in rig.sessions:
-        session.on_close = lambda reason, description: 1 // 0  # type: ignore[assignment, return-value]
+        session.on_close = lambda reason, description: 1 // 0
     rig.engine.close()
     assert rig.engine.clients_count == 0
     assert len(logged_errors.take(ZeroDivisionError)) == 3

@@ -7,76 +7,27 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from twisted.internet.defer import Deferred
-from twisted.web.resource import Resource
-from twisted.web.server import Site
 
-from tests.engineio.doubles import COARSE, INTERVAL, Log, new_engine
-from tests.engineio.line import Line, accept, read_frames, text
+from tests.engineio.doubles import COARSE, INTERVAL
+from tests.engineio.line import accept, read_frames, text
+from tests.engineio.sites import (
+    OPENING,
+    POLLING,
+    SESSION,
+    WAYS,
+    WEBSOCKET,
+    Rig,
+    as_guest,
+    in_pieces,
+    statuses,
+    undated,
+    whole,
+)
 from tests.sessions import UPGRADE_HEADERS
 from tests.wire import CLOSE, chunked, frame, request
-from txsocketio.engineio import engine as engine_module
-from txsocketio.engineio.engine import Engine
-from txsocketio.engineio.session import Session
-from txsocketio.engineio.site import LINGER, MAX_AHEAD
-from txsocketio.types import Json
+from txsocketio.engineio.site import MAX_AHEAD
 
-SID = "s" * 20
-POLLING = "/engine.io/?EIO=4&transport=polling"
-SESSION = f"{POLLING}&sid={SID}"
-WEBSOCKET = "/engine.io/?EIO=4&transport=websocket"
-LIMIT = 1000
-
-
-@pytest.fixture(autouse=True)
-def known_sid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "new_sid", lambda: SID)
-
-
-class Page(Resource):
-    """Something else on the site."""
-
-    isLeaf = True
-
-    def render(self, request: object) -> bytes:
-        return b"a page"
-
-
-class Rig:
-    """An engine whose sessions echo, in a site of ours and as a guest in another."""
-
-    def __init__(self, **options: Json) -> None:
-        self.engine: Engine = new_engine(
-            **{"max_http_buffer_size": LIMIT, "cors_allowed_origins": "http://a"} | options
-        )
-        self.log = Log()
-        self.engine.on_session = self._welcome
-        root = Resource()
-        root.putChild(b"page", Page())
-        self.site = self.engine.site(root)
-        guest_root = Resource()
-        guest_root.putChild(b"engine.io", self.engine.resource())
-        self.guest = Site(guest_root, reactor=self.engine.clock)
-
-    def _welcome(self, session: Session) -> None:
-        self.session = session
-        self.log.listen(session)
-        note = session.on_message
-
-        def echo(data: str | bytes) -> None:
-            note(data)
-            session.send(data)
-
-        session.on_message = echo
-
-    def open(self) -> Line:
-        return accept(self.site)
-
-    def turn(self) -> None:
-        """What was to be called in the next turn of the reactor is."""
-        self.engine.clock.advance(0)
-
-    def pass_time(self, seconds: float) -> None:
-        self.engine.clock.pump([COARSE / 4] * round(seconds / COARSE * 4))
+pytestmark = pytest.mark.usefixtures("known_sid")
 
 
 @pytest.fixture
@@ -84,45 +35,9 @@ def rig() -> Rig:
     return Rig()
 
 
-def undated(data: bytes) -> bytes:
-    """With the date blotted out: twisted.web asks the real clock. It also spells a name in its own way."""
-    data = data.replace(b"Sec-Websocket-Version", b"Sec-WebSocket-Version")
-    return re.sub(rb"(?m)^Date: [^\r]+ GMT", b"Date: now", data)
-
-
-def statuses(data: bytes) -> list[int]:
-    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", data)]
-
-
 # Three ways
 
 
-def ask(rig: Rig, line: Line, data: bytes, size: int) -> bytes:
-    """The answers to what a connection sends in pieces of this size before it goes."""
-    for begin in range(0, len(data), size):
-        line.feed(data[begin : begin + size])
-        rig.turn()
-    answers = line.take()
-    line.lose()
-    return answers
-
-
-def whole(rig: Rig, data: bytes) -> bytes:
-    return ask(rig, rig.open(), data, len(data))
-
-
-def in_pieces(rig: Rig, data: bytes) -> bytes:
-    """The head is not there at once: twisted.web reads it."""
-    return ask(rig, rig.open(), data, 7)
-
-
-def as_guest(rig: Rig, data: bytes) -> bytes:
-    return ask(rig, accept(rig.guest), data, len(data))
-
-
-WAYS: list[Callable[[Rig, bytes], bytes]] = [whole, in_pieces, as_guest]
-
-OPENING = request("GET", POLLING)
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}
 
 #: What a client asks, request by request, each on a connection of its own.
@@ -216,10 +131,10 @@ def test_request_split_anywhere_gives_the_same(name: str) -> None:
     assert (
         log
         == {
-            "handshake": ("drain",),
+            "handshake": (),
             "post": ("message 'a'", "message 'b'"),
             "websocket": ("message 'early'", "message 'too'"),
-            "pipelined": ("message 'a'", "drain", "message 'b'"),
+            "pipelined": ("message 'a'", "message 'b'"),
         }[name]
     )
 
@@ -387,258 +302,6 @@ def test_client_that_goes_while_the_application_decides(kind: str, target: str) 
     gate.callback(True)
     assert rig.engine.clients_count == 0 and not rig.engine.websockets
     assert rig.engine.clock.getDelayedCalls() == []
-
-
-# Bodies
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("coding", ["length", "chunks"])
-def test_body_above_the_limit_is_refused(rig: Rig, way: Callable[[Rig, bytes], bytes], coding: str) -> None:
-    """It is answered once, reaches nobody, and the session lives."""
-    whole(rig, OPENING)
-    body = b"4" * (LIMIT + 1)
-    if coding == "length":
-        answer = way(rig, request("POST", SESSION, body))
-    else:
-        answer = way(rig, request("POST", SESSION, chunked([body]), {"Transfer-Encoding": "chunked"}))
-    assert statuses(answer) == [413]
-    assert way(rig, request("POST", SESSION, b"4a")).endswith(b"ok")
-    assert rig.log == ["drain", "message 'a'"]
-
-
-def test_body_above_the_limit_is_refused_when_it_is_announced(rig: Rig) -> None:
-    """Nothing of it is waited for, and the connection ends a moment later, so that the client reads the answer."""
-    whole(rig, OPENING)
-    line = rig.open()
-    line.feed(request("POST", SESSION, b"", {"Content-Length": str(LIMIT + 1)}))
-    answer = line.take()
-    assert statuses(answer) == [413] and b"Connection: close" in answer
-    for _ in range(100):
-        line.feed(b"4" * 65536)
-    assert line.take() == b"" and not line.disconnecting
-    rig.pass_time(LINGER)
-    assert line.disconnecting
-    line.lose()
-    assert rig.session.is_open
-
-
-@pytest.mark.parametrize("target", ["/engine.io/", "/engine.io", "/%65ngine.io/", "/engine.io/a/b"])
-@pytest.mark.parametrize(
-    "fields", [{"Content-Length": "100000000"}, {"Content-Length": "5000", "Expect": "100-continue"}]
-)
-def test_announced_body_is_refused_however_it_is_asked_for(rig: Rig, target: str, fields: dict[str, str]) -> None:
-    """Wherever the engine would answer, nothing of it is read, and nothing else is said."""
-    line = rig.open()
-    line.feed(request("PUT", f"{target}?EIO=4&transport=polling", b"", {"Content-Length": "100000000"} | fields))
-    answer = line.take()
-    line.lose()
-    assert statuses(answer) == [413]
-    assert answer.endswith(b"Connection: close\r\n\r\n")
-
-
-def test_large_body_for_another_page(rig: Rig) -> None:
-    """The limit is the engine's."""
-    assert statuses(whole(rig, request("POST", "/page", b"x" * 5000))) == [200]
-
-
-def test_overlapping_post_does_not_become_a_request(rig: Rig) -> None:
-    """The body of a POST that was refused while it was on its way is not taken for the next request."""
-    whole(rig, OPENING)
-    first, second = rig.open(), rig.open()
-    inner = request("GET", POLLING)
-    first.feed(request("POST", SESSION, b"4", {"Content-Length": "100"}))
-    second.feed(request("POST", SESSION, b"", {"Content-Length": str(len(inner))}))
-    assert statuses(second.take()) == [400]
-    second.feed(inner)
-    rig.turn()
-    assert second.take() == b""
-    assert rig.engine.clients_count == 0
-    rig.pass_time(LINGER)
-    assert second.disconnecting and first.disconnecting
-
-
-def test_body_that_breaks_off_ends_the_session(rig: Rig) -> None:
-    whole(rig, OPENING)
-    line = rig.open()
-    line.feed(request("POST", SESSION, b"4", {"Content-Length": "100"}))
-    line.lose()
-    assert rig.log[-1] == "close transport error: data request connection closed prematurely"
-
-
-def test_poll_that_breaks_off_ends_the_session(rig: Rig) -> None:
-    whole(rig, OPENING)
-    for connect in (lambda: rig.open(), lambda: accept(rig.guest)):
-        line = connect()
-        line.feed(request("GET", SESSION))
-        line.lose()
-    assert rig.log[-1] == "close transport error: poll connection closed prematurely"
-
-
-def test_connection_lost_with_a_request_behind_its_answer(rig: Rig) -> None:
-    """A poll that was sent behind a POST is not held for a client that has gone."""
-    whole(rig, OPENING)
-    line = rig.open()
-    line.feed(request("POST", SESSION, b"4", {"Content-Length": "2"}))
-    line.feed(b"a" + request("GET", SESSION))
-    line.lose()
-    rig.turn()
-    assert not rig.session.is_writable
-
-
-# Answers that are not read
-
-
-@pytest.fixture(params=["light", "twisted.web", "guest"])
-def unread(request: pytest.FixtureRequest, rig: Rig) -> Line:
-    """A connection whose client has not read the long answer to its poll; the channels differ."""
-    whole(rig, OPENING)
-    line = accept(rig.guest) if request.param == "guest" else rig.open()
-    poll = b"GET " + SESSION.encode() + b" HTTP/1.1\r\nHost: a\r\n\r\n"
-    for piece in (poll,) if request.param == "light" else (poll[:20], poll[20:]):
-        line.feed(piece)
-    line.block()
-    rig.session.send("x" * 200_000)
-    assert line.kept > 200_000
-    return line
-
-
-def test_answer_that_is_read_late(rig: Rig, unread: Line) -> None:
-    """What comes behind it on the connection is answered then; other connections are not concerned."""
-    unread.feed(request("GET", SESSION))
-    assert whole(rig, request("POST", SESSION, b"4a")).endswith(b"\r\n\r\nok")
-    rig.turn()
-    unread.unblock()
-    rig.turn()
-    answers = unread.take().split(b"HTTP/1.1 200 OK")[1:]
-    assert [len(answer) > 200_000 for answer in answers] == [True, False]
-    assert answers[1].endswith(b"\r\n\r\n4a")
-    assert rig.session.is_open
-
-
-@pytest.mark.parametrize("ask", WAYS)
-def test_poll_before_the_last_answer_is_read(rig: Rig, unread: Line, ask: Callable[[Rig, bytes], bytes]) -> None:
-    """No client can do so; answers that nobody reads would be kept without a bound, each by another connection."""
-    assert statuses(ask(rig, request("GET", SESSION))) == [400]
-    assert rig.log[-1] == "close transport error: overlap from client"
-    assert unread.aborted
-    unread.lose()
-    assert rig.engine.clients_count == 0
-
-
-def test_connection_lost_before_its_answer_is_read(rig: Rig, unread: Line) -> None:
-    """What it has not read is lost for good, so the session is over."""
-    unread.lose()
-    assert rig.log[-1] == "close transport error: poll connection closed prematurely"
-    assert rig.engine.clients_count == 0
-
-
-def test_slow_consumer_over_long_polling(rig: Rig, unread: Line) -> None:
-    """What it has not read goes too."""
-    rig.engine.options.max_outgoing_buffer = 1000
-    for _ in range(100):
-        rig.session.send("x" * 1000)
-    rig.turn()
-    assert rig.log[-1] == "close slow consumer: more than 1000 bytes are waiting"
-    assert unread.aborted
-    unread.lose()
-
-
-def test_client_that_never_reads_its_answer(rig: Rig, unread: Line) -> None:
-    """It does not keep the connection longer than an idle one, even if nothing else ends its session."""
-    rig.session.pong_due = False
-    rig.session._heartbeat.cancel()
-    rig.pass_time(rig.engine.options.idle_timeout + 15 + 2 * COARSE)
-    assert unread.aborted
-    unread.lose()
-
-
-def test_client_that_leaves_without_reading(rig: Rig, unread: Line) -> None:
-    whole(rig, request("POST", SESSION, b"1"))
-    assert rig.log[-1] == "close transport close"
-    assert unread.aborted
-    unread.lose()
-
-
-# Time
-
-
-def drip(rig: Rig, line: Line, data: bytes, seconds: float = 1.0) -> int:
-    """Send a byte a second; how many it took until the server had enough."""
-    for count, byte in enumerate(data):
-        if line.disconnecting or line.aborted:
-            return count
-        line.feed(bytes([byte]))
-        rig.pass_time(seconds)
-    return len(data)
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_head_that_drips_is_cut_off(method: str) -> None:
-    """A byte a second does not buy more time, nor does a line."""
-    rig = Rig(head_timeout=10.0)
-    line = rig.open()
-    assert drip(rig, line, request(method, POLLING, headers={"X": "y" * 100})) == 10
-    line = rig.open()
-    line.feed(f"{method} {POLLING} HTTP/1.1\r\n".encode())
-    for number in range(100):
-        line.feed(b"X-%d: 1\r\n" % number)
-        rig.pass_time(1.0)
-        if line.disconnecting:
-            break
-    assert number == 9
-
-
-def test_connection_that_says_nothing_is_cut_off() -> None:
-    rig = Rig(head_timeout=10.0)
-    line = rig.open()
-    rig.pass_time(10.0)
-    assert line.disconnecting
-
-
-@pytest.mark.parametrize("headers", [{}, {"Expect": "100-continue"}], ids=["light", "twisted.web"])
-def test_body_that_drips_is_cut_off(headers: dict[str, str]) -> None:
-    rig = Rig(body_timeout=20.0)
-    whole(rig, OPENING)
-    line = rig.open()
-    line.feed(request("POST", SESSION, b"", {"Content-Length": "100"} | headers))
-    assert drip(rig, line, b"4" * 100) == 20
-
-
-def test_idle_connection_is_closed_and_a_request_grants_it_time_anew() -> None:
-    rig = Rig(idle_timeout=10.0)
-    line = rig.open()
-    for sent in (OPENING, request("GET", "/page"), OPENING):
-        line.feed(sent)
-        assert statuses(line.take()) == [200]
-        rig.pass_time(9.0)
-        assert not line.disconnecting
-    rig.pass_time(1.0)
-    assert line.disconnecting
-
-
-@pytest.mark.parametrize("split", [False, True])
-def test_held_poll_is_not_idle(split: bool) -> None:
-    rig = Rig(idle_timeout=3.0, body_timeout=3.0, head_timeout=3.0)
-    whole(rig, OPENING)
-    line = rig.open()
-    sent = request("GET", SESSION)
-    for piece in (sent[:9], sent[9:]) if split else (sent,):
-        line.feed(piece)
-    rig.pass_time(INTERVAL - COARSE)
-    assert not line.disconnecting
-
-
-def test_client_that_takes_no_answer_is_not_read_from(rig: Rig) -> None:
-    """Its requests wait in its own buffers, not in ours."""
-    line = rig.open()
-    line.block()
-    sent = 0
-    while line.producerState == "producing" and sent < 10_000:
-        line.feed(request("GET", POLLING + "&sid=x"))
-        sent += 1
-    assert line.producerState == "paused"
-    assert line.kept < Line.HIGH_WATER + 1000
 
 
 # Odd heads

@@ -154,7 +154,7 @@ def test_one_message_to_clients_with_and_without() -> None:
 # The other end is Autobahn's
 
 
-class Client(WebSocketClientProtocol):  # type: ignore[misc]
+class Client(WebSocketClientProtocol):
     """A client that notes what it gets."""
 
     def __init__(self) -> None:

@@ -4,6 +4,8 @@
 /private       the same, behind a middleware that wants `auth.token == "secret"`
 /news          the same, open
 /room-<n>      the same, in namespaces that come to be when somebody asks for them
+/guarded       three events behind a packet middleware, which keeps a log
+/crowd         what is done to many sockets at once
 /tenant/<x>    the same, if `auth.tenant` is x, which takes a while to find out
 """
 
@@ -41,6 +43,9 @@ def setup(io: Server) -> None:
     serve(rooms, farewells)
     serve(io.of(is_member), farewells)
 
+    io.of("/guarded").register(Guarded)
+    serve_crowd(io.of("/crowd"))
+
     @rooms.on("connection")
     def connected(socket: Socket) -> None:
         socket.on("announce_to_rooms", lambda text: rooms.emit("told", text))
@@ -54,6 +59,52 @@ def serve(namespace: Namespace | ParentNamespace, farewells: Farewells) -> None:
         enter_rooms(socket)
         address_others(socket)
         part(socket, farewells)
+
+
+class Guarded:
+    """Lets everything pass but "forbidden", and "slow" after a while."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.heard: list[str] = []
+        self.sent: list[str] = []
+        self.dropped: list[str] = []
+        socket.use(self.check)
+        socket.on_any(lambda name, *args: self.heard.append(name))
+        socket.on_any_outgoing(lambda name, *args: self.sent.append(name))
+        socket.on("error", lambda error: self.dropped.append(str(error)))
+        socket.emit("welcome")
+
+    async def check(self, event: list[Json]) -> None:
+        if event[0] == "forbidden":
+            raise ConnectionRefused("not for you")
+        if event[0] == "slow":
+            await deferLater(reactor, 0.05)
+
+    def on_slow(self, value: Json) -> Json:
+        return value
+
+    def on_quick(self, value: Json) -> Json:
+        return value
+
+    def on_log(self) -> list[list[str]]:
+        return [self.heard, self.sent, self.dropped]
+
+
+def serve_crowd(crowd: Namespace) -> None:
+    events: list[tuple[str, ...]] = []
+    for event in ("create_room", "join_room", "leave_room", "delete_room"):
+        crowd.adapter.on(event, lambda *words, event=event: events.append((event, *words)))
+
+    @crowd.on("connection")
+    def connected(socket: Socket) -> None:
+        socket.on("register", lambda name: socket.data.update(name=name))
+        socket.on("move", lambda ids, room: crowd.to(ids).sockets_join(room))
+        socket.on("send away", lambda ids, close: crowd.to(ids).disconnect_sockets(close))
+        socket.on("rooms", lambda: events)
+
+        @socket.on("who")
+        async def who(room: str) -> list[Json]:
+            return [{"id": each.id, "data": each.data} for each in await crowd.in_(room).fetch_sockets()]
 
 
 def is_member(name: str, auth: Json) -> Deferred[bool]:

@@ -47,6 +47,7 @@ class RecordingSession:
         self.request = HTTPRequest("GET", "/socket.io/?EIO=4&color=red", fields, ("192.0.2.7", True))
         self.on_message: Callable[[str | bytes], None]
         self.on_close: Callable[[str, str], None]
+        self.on_ping: Callable[[], None] | None = None
         self.is_open = True
         self.sent: list[str | bytes] = []
         self.outgoing: list[Outgoing] = []
@@ -68,6 +69,11 @@ class RecordingSession:
         if self.ended is None:
             self.ended = reason
             self.on_close(reason, description)
+
+    def ping(self) -> None:
+        """The client has answered the ping before, and is sent another."""
+        if self.on_ping is not None:
+            self.on_ping()
 
     def receive(self, *messages: str | bytes) -> None:
         """The client sends."""

@@ -1,13 +1,8 @@
-"""Listening to the events of a client, and to those of the socket's own."""
+"""Listening to events: of a client, or of a namespace."""
 
 from __future__ import annotations
 
-import pytest
-
 from tests.socketio.doubles import Served
-from txsocketio import ReservedEvent
-
-RESERVED = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]
 
 
 def test_handlers_get_the_arguments(served: Served) -> None:
@@ -69,50 +64,6 @@ def test_two_once_of_one_handler_are_two(served: Served) -> None:
     assert len(served.told) == 2
 
 
-@pytest.mark.parametrize("event", ["disconnecting", "disconnect"])
-def test_off_and_once_for_the_end(served: Served, event: str) -> None:
-    session, socket = served.client()
-    unwanted = socket.on(event, lambda reason: served.note("unwanted"))
-    socket.once(event, lambda reason: served.note("wanted"))
-    socket.off(event, unwanted)
-    session.drain()
-    assert served.told == [("wanted",)]
-
-
-@pytest.mark.parametrize("event", sorted(set(RESERVED) - {"disconnect", "disconnecting"}))
-def test_what_cannot_happen_cannot_be_listened_to(served: Served, event: str) -> None:
-    """It would be a mistake that nobody notices."""
-    _, socket = served.client()
-    with pytest.raises(ReservedEvent):
-        socket.on(event, served.note)
-
-
-def test_any_hears_everything_first(served: Served) -> None:
-    """A10.8: the name first; also what nobody listens to, and not the number of the acknowledgement."""
-    session, socket = served.client()
-    socket.on("hi", lambda *arguments: served.note("handler", *arguments))
-    session.receive('2["hi"]')
-    handler = socket.on_any(lambda *arguments: served.note("any", *arguments))
-    session.receive('21["hi",1]', '2["ho",2]', '51-["hi",{"_placeholder":true,"num":0}]', b"3")
-    assert served.told == [
-        ("handler",), ("any", "hi", 1), ("handler", 1), ("any", "ho", 2), ("any", "hi", b"3"), ("handler", b"3")
-    ]  # fmt: skip
-    served.told.clear()
-    socket.off_any(handler)
-    session.receive('2["hi"]')
-    socket.on_any(handler)
-    socket.off_any()
-    session.receive('2["hi"]')
-    assert served.told == [("handler",), ("handler",)]
-
-
-def test_any_does_not_acknowledge(served: Served) -> None:
-    session, socket = served.client()
-    socket.on_any(lambda *arguments: "any")
-    session.receive('21["hi"]')
-    assert not session.sent
-
-
 def test_handler_may_send_its_own_client_away(served: Served) -> None:
     """What the client sent behind that is not heard any more."""
     session, socket = served.client()
@@ -120,3 +71,37 @@ def test_handler_may_send_its_own_client_away(served: Served) -> None:
     session.receive('2["hi"]', '2["hi"]')
     assert served.told == [("hi",)]
     assert session.sent == ["1"]
+
+
+def test_listeners_are_those_that_were_registered(served: Served) -> None:
+    """In order; a copy, in which nothing tells `once` from `on`."""
+    _, socket = served.client()
+    for listening in (socket, served.io.of("/chat"), served.io):
+        first, second = listening.on("hi", lambda: None), listening.once("hi", lambda: None)
+        assert listening.listeners("hi") == [first, second]
+        listening.listeners("hi").clear()
+        assert len(listening.listeners("hi")) == 2
+        assert listening.listeners("never registered") == []
+
+
+def test_all_listeners_of_an_event_or_of_all(served: Served) -> None:
+    _, socket = served.client()
+    for listening in (socket, served.io.of("/chat"), served.io):
+        for event in ("a", "b", "c"):
+            listening.on(event, lambda: None)
+            listening.once(event, lambda: None)
+        listening.remove_all_listeners("a")
+        assert not listening.listeners("a")
+        assert len(listening.listeners("b")) == 2
+        listening.remove_all_listeners()
+        assert not listening.listeners("b") + listening.listeners("c")
+
+
+def test_once_hears_one_connection(served: Served) -> None:
+    connected = served.io.once("connection", lambda socket: served.note("connected"))
+    unwanted = served.io.of("/").on("connect", lambda socket: served.note("unwanted"))
+    served.io.off("connect", unwanted)
+    served.client()
+    served.client()
+    assert served.told == [("connected",)]
+    assert connected not in served.io.listeners("connection")

@@ -1,106 +1,16 @@
-"""Clients that come back: as the same sockets, with what they missed, and nobody else in their name."""
+"""Clients that come back: as the same sockets, with what they missed."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 
 from tests.socketio.doubles import Served
-from txsocketio import Socket
+from tests.socketio.recovering import RECOVERY, Client
+from txsocketio import Disconnected, Socket, UnserializableData
 from txsocketio.types import Json
 
-RECOVERABLE = ["transport error", "transport close", "forced close", "ping timeout", "forced server close"]
-
-
-class Client:
-    """What a real client remembers of its connections to a namespace.
-
-    Attributes:
-        session: of the present connection.
-        reply: what its last CONNECT was answered with; None when there was no such answer.
-        auth: its own.
-        offset: of the last event that it has handled.
-    """
-
-    def __init__(self, served: Served, name: str = "/", **auth: Json) -> None:
-        self.served = served
-        self.name = name
-        self.auth = auth
-        self.offset: str | None = None
-        self.pid: str | None = None
-        self.connect()
-
-    def connect(self, transport: str = "websocket", **auth: Json) -> None:
-        """Open a connection and ask to be let in, showing what is remembered, unless `auth` says something else."""
-        self.session = self.served.session(transport)
-        self._read = 0
-        self.reply: dict[str, str] | None = None
-        shown = {} if self.pid is None else {"pid": self.pid}
-        if self.offset is not None:
-            shown["offset"] = self.offset
-        head = "" if self.name == "/" else self.name + ","
-        self.session.receive(f"0{head}{json.dumps(shown | self.auth | auth)}")
-
-    @property
-    def id(self) -> str:
-        assert self.reply is not None
-        return self.reply["sid"]
-
-    @property
-    def socket(self) -> Socket:
-        return self.served.io.of(self.name).sockets[self.id]
-
-    @property
-    def rooms(self) -> set[str]:
-        return self.socket.rooms - {self.id}
-
-    def lose(self, reason: str = "transport close") -> None:
-        """The connection is cut, and the server has noticed."""
-        self.session.drain(reason)
-
-    def packets(self) -> list[Json]:
-        """What has come since the last time: "connected", "refused", or the arguments of an event, without its offset.
-
-        What came before a CONNECT packet is an error, as a client would show it twice.
-        """
-        unread = self.session.sent[self._read :]
-        self._read = len(self.session.sent)
-        return [self._understand(packet) for packet in unread if isinstance(packet, str)]
-
-    def _understand(self, packet: str) -> Json:
-        kind, data = packet[0], packet[1:].removeprefix(f"{self.name},")
-        if kind == "0":
-            self.reply = json.loads(data)
-            assert self.reply is not None
-            self.pid = self.reply["pid"]
-            return "connected"
-        if kind == "4":
-            return "refused"
-        assert self.reply is not None, f"{packet} came before the connection"
-        kind, _, data = (kind, "", data) if kind == "2" else ("2", *data.partition("-")[1:])
-        assert kind == "2", packet
-        if not data.startswith("["):
-            return "to be acknowledged"
-        *event, self.offset = json.loads(data)
-        assert isinstance(self.offset, str)
-        return event
-
-    def hears(self) -> list[Json]:
-        """The first arguments of the events that have come since the last time, behind the answer to CONNECT."""
-        return [packet if isinstance(packet, str) else packet[1] for packet in self.packets()]
-
-
-@pytest.fixture
-def served() -> Served:
-    return Served(connection_state_recovery={"max_disconnection_duration": 60.0})
-
-
-@pytest.fixture
-def client(served: Served) -> Client:
-    client = Client(served)
-    assert client.packets() == ["connected"]
-    return client
+#: Of the fixture `served`.
+OPTIONS = RECOVERY
 
 
 # What a client gets
@@ -265,3 +175,146 @@ def test_recovered_again_and_again(served: Served, client: Client) -> None:
         client.connect()
         assert client.hears() == ["connected", number]
     assert client.id == before
+
+
+# Offsets
+
+
+def test_every_event_ends_with_its_offset(served: Served, client: Client) -> None:
+    """With a binary argument too. What is to be acknowledged has none: the client takes only that of other events."""
+    served.io.emit("a")
+    client.socket.emit("b", {"x": 1})
+    client.socket.emit("c", b"\x01")
+    client.socket.call("d", 1).addErrback(lambda _: None)
+    served.io.timeout(1).call("e").addErrback(lambda _: None)
+    assert client.session.sent[1:] == [
+        '2["a","1"]',
+        '2["b",{"x":1},"2"]',
+        '51-["c",{"_placeholder":true,"num":0},"3"]',
+        b"\x01",
+        '20["d",1]',
+        '21["e"]',
+    ]
+
+
+def test_volatile_events_carry_the_offset_of_the_one_before(served: Served, client: Client) -> None:
+    """Else a client would take their last text for it. They are not kept."""
+    served.io.emit("n", 1)
+    served.io.volatile.emit("n", "text")
+    client.socket.volatile.emit("n", "text")
+    assert client.hears() == [1, "text", "text"]
+    assert client.offset == "1"
+    client.lose()
+    served.io.volatile.emit("n", "missed")
+    served.io.emit("n", 2)
+    client.connect()
+    assert client.hears() == ["connected", 2]
+
+
+def test_volatile_event_may_be_the_first(served: Served, client: Client) -> None:
+    client.socket.volatile.emit("n", "text")
+    assert client.hears() == ["text"]
+    client.lose()
+    served.io.emit("n", 1)
+    client.connect()
+    assert client.hears() == ["connected", 1]
+
+
+def test_what_is_to_be_acknowledged_is_not_sent_again(served: Served, client: Client) -> None:
+    """Who waits for the answer has been told that the client is gone."""
+    failures: list[Json] = []
+    client.socket.call("n").addErrback(failures.append)
+    client.lose()
+    assert [failure.type for failure in failures] == [Disconnected]
+    client.connect()
+    assert client.packets() == ["to be acknowledged", "connected"][1:]
+
+
+@pytest.mark.parametrize(
+    "offset",
+    [
+        "x",
+        "",
+        "1-1; DEL *",
+        "00",
+        "01",
+        " 1",
+        "+1",
+        "1_0",
+        "\u00b2",
+        "\u0661",
+        "2",
+        "9" * 64,
+        "9" * 10**6,
+        1,
+        -1,
+        True,
+        {},
+        [],
+    ],
+)
+def test_odd_offset_gives_a_new_session(served: Served, client: Client, offset: Json) -> None:
+    """Without an error: it is only compared with those that there were. The session of before is not touched."""
+    before = client.id
+    served.io.emit("n", 1)
+    client.lose()
+    client.connect(offset=offset)
+    assert client.packets() == ["connected"]
+    assert client.id != before
+    assert not client.socket.recovered
+
+
+@pytest.mark.parametrize("pid", ["", "unknown", "../x", "a b\r\n", "x" * 10**6, 1, None, True, {}, []])
+def test_odd_pid_gives_a_new_session(served: Served, client: Client, pid: Json) -> None:
+    before = client.id
+    client.lose()
+    client.connect(pid=pid)
+    assert client.packets() == ["connected"]
+    assert (client.id == before, client.socket.recovered) == (False, False)
+
+
+def test_pid_is_a_secret_of_one_namespace(served: Served, client: Client) -> None:
+    served.io.of("/other")
+    other = Client(served, "/other", pid=client.pid)
+    assert other.packets() == ["connected"]
+    assert not other.socket.recovered
+    assert client.pid not in (other.pid, client.id)
+
+
+def test_older_offset_gives_no_older_events(served: Served) -> None:
+    """Not those from before the client came, nor those that it has confirmed by answering a ping."""
+    served.io.emit("n", "other")
+    witness = Client(served)
+    served.io.emit("n", "before")
+    client = Client(served)
+    served.io.emit("n", 1)
+    assert client.hears() == ["connected", 1]
+    client.lose()
+    client.connect(offset="0")
+    assert client.hears() == ["connected", 1]
+    assert witness.session.is_open
+
+
+# Order
+
+
+def test_what_a_client_causes_by_its_end_waits_for_its_turn(served: Served) -> None:
+    """It ends while an event is sent to all, and its handler sends the next: everybody gets both in one order."""
+    clients = [Client(served) for _ in range(5)]
+    for client in clients:
+        client.packets()
+
+    @clients[2].socket.on("disconnect")
+    def gone(reason: str) -> None:
+        with pytest.raises(UnserializableData):
+            served.io.emit("n", object())
+        served.io.emit("n", 2)
+        clients[4].socket.emit("n", 3)
+        clients[3].socket.volatile.emit("n", 4)
+
+    clients[2].session.send_outgoing = lambda outgoing: clients[2].lose("slow consumer")  # type: ignore[method-assign]
+    served.io.emit("n", 1)
+    assert [client.hears() for client in clients] == [[1, 2], [1, 2], [], [1, 2, 4], [1, 2, 3]]
+    assert [client.offset for client in clients] == ["2", "2", None, "3", "3"]
+    clients[2].connect()
+    assert clients[2].hears() == ["connected", 1, 2]

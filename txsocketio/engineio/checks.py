@@ -76,9 +76,9 @@ def verify_session(request: HTTPRequest, transport: str | None, session: Session
         raise bad_request("UPGRADE_NOT_POSSIBLE")
 
 
-def verify_protocol(request: HTTPRequest) -> None:
+def verify_protocol(request: HTTPRequest, options: EngineOptions) -> None:
     """Check the version of Engine.IO that a new client speaks."""
-    if protocol_of(request) != 4:
+    if protocol_of(request) != 4 and not options.allow_eio3:
         raise Refusal(UNSUPPORTED_VERSION, "Unsupported protocol version", {"protocol": protocol_of(request)})
 
 

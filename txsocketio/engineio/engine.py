@@ -19,22 +19,24 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.logger import Logger
 
-from txsocketio.engineio import handshake
 from txsocketio.engineio.admission import Admission
-from txsocketio.engineio.answers import SIZES, Answers, table_of
-from txsocketio.engineio.checks import BAD_REQUEST, bad_request, forbidden, verify, verify_protocol
+from txsocketio.engineio.answers import Answers
+from txsocketio.engineio.checks import bad_request, forbidden, protocol_of, verify, verify_protocol
 from txsocketio.engineio.deadlines import Deadlines
 from txsocketio.engineio.exchange import Field
 from txsocketio.engineio.listeners import sendable, tell
 from txsocketio.engineio.options import EngineOptions
 from txsocketio.engineio.outgoing import Outgoing
+from txsocketio.engineio.payloads import payloads_of
 from txsocketio.engineio.polling import Polling
 from txsocketio.engineio.rate import LimitedSession, Rate
 from txsocketio.engineio.resource import EngineResource
 from txsocketio.engineio.session import CLOSED, Session
+from txsocketio.engineio.session3 import LimitedSession3, Session3
 from txsocketio.engineio.site import EngineSite
+from txsocketio.engineio.switch import Switch
 from txsocketio.engineio.upgrade import Upgrade
-from txsocketio.engineio.websocket import WebSocket, websocket_classes
+from txsocketio.engineio.websocket import WebSocket
 from txsocketio.errors import ConnectionRefused, OptionError, Refusal
 from txsocketio.protocol.engineio import encode_open
 
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-DEFLATE_KEYS = {"threshold": SIZES, "window_bits": range(9, 16), "mem_level": range(1, 10)}
 EVENTS = ("connection", "connection_error", "initial_headers", "headers")
 
 #: RFC 6265, 4.1.1: what the value of a cookie consists of.
@@ -97,8 +98,7 @@ class Engine:
         self._middlewares: list[Handler] = []
         self._listeners: dict[str, list[Handler]] = {name: [] for name in EVENTS}
         self.answers = Answers(self.options, self._listeners)
-        self._websocket_classes = websocket_classes(self.options.max_http_buffer_size)
-        self._deflate = table_of(self.options.per_message_deflate, "per_message_deflate", DEFLATE_KEYS)
+        self._switch = Switch(self.options, self.answers)
         self._admission: Admission | None = None
         if self.options.max_connections is not None or self.options.max_connections_per_address is not None:
             self._admission = Admission(self.options, self.sessions, clock)
@@ -264,7 +264,7 @@ class Engine:
 
     def _open(self, exchange: Exchange, sid: str) -> None:
         request = exchange.request
-        verify_protocol(request)
+        verify_protocol(request, self.options)
         request.find_peer()
         if request.query["transport"] == "websocket":
             self._open_websocket(exchange, sid)
@@ -274,7 +274,7 @@ class Engine:
 
     def _open_polling(self, exchange: Exchange, sid: str) -> None:
         session = self._begin(sid, exchange.request)
-        polling = Polling(session)
+        polling = Polling(session, payloads_of(session.protocol, exchange.request.query))
         session.use(polling)
         session.send_outgoing(self._open_packet(sid, ["websocket"] if session.can_upgrade else []))
         exchange.extra = [*exchange.extra, *self.answers.first_fields(exchange.request), *self.answers.cookie(sid)]
@@ -285,9 +285,11 @@ class Engine:
             polling.handle(exchange)
 
     def _open_websocket(self, exchange: Exchange, sid: str) -> None:
-        key = self._websocket_key(exchange)
+        key = self._switch.key_of(exchange)
         session = self._begin(sid, exchange.request)
-        websocket, rest = self._switch(exchange, session, key, self.answers.first_fields(exchange.request))
+        initial = self.answers.first_fields(exchange.request)
+        websocket, rest = self._switch.take_over(exchange, session, key, initial)
+        self.websockets.add(websocket)
         session.use(websocket)
         session.send_outgoing(self._open_packet(sid, []))
         self._introduce(session)
@@ -298,8 +300,12 @@ class Engine:
     def _begin(self, sid: str, request: HTTPRequest) -> Session:
         if self._admission is not None:
             self._admission.enter(request)
-        rate = self._rate
-        session = Session(self, sid, request) if rate is None else LimitedSession(self, sid, request, rate)
+        is_old = protocol_of(request) == 3
+        session: Session
+        if self._rate is None:
+            session = (Session3 if is_old else Session)(self, sid, request)
+        else:
+            session = (LimitedSession3 if is_old else LimitedSession)(self, sid, request, self._rate)
         self.sessions[sid] = session
         return session
 
@@ -328,8 +334,9 @@ class Engine:
 
     def _upgrade(self, exchange: Exchange, session: Session) -> None:
         polling = session.transport_in_use
-        key = self._websocket_key(exchange)
-        websocket, rest = self._switch(exchange, session, key, [])
+        key = self._switch.key_of(exchange)
+        websocket, rest = self._switch.take_over(exchange, session, key, [])
+        self.websockets.add(websocket)
         websocket.session = upgrade = Upgrade(session, websocket)
         if not isinstance(polling, Polling):
             # The suite of the protocol wants the second WebSocket of a session opened, and closed at once.
@@ -338,37 +345,6 @@ class Engine:
         websocket.flush()
         if rest:
             websocket.dataReceived(rest)
-
-    def _websocket_key(self, exchange: Exchange) -> bytes:
-        if exchange.transport is None:
-            raise bad_request("TRANSPORT_HANDSHAKE_ERROR")
-        try:
-            return handshake.check(exchange.request)
-        except handshake.BadHandshake as error:
-            exchange.extra = [*exchange.extra, *error.fields]
-            raise Refusal(BAD_REQUEST, str(error), {"name": "TRANSPORT_HANDSHAKE_ERROR"}) from None
-
-    def _switch(
-        self, exchange: Exchange, session: Session, key: bytes, initial: list[Field]
-    ) -> tuple[WebSocket, bytes]:
-        """Make the connection a WebSocket; its 101 is held back.
-
-        Returns:
-            The WebSocket, and what has been received behind the request.
-        """
-        request = exchange.request
-        transport = exchange.transport
-        kinds = self._websocket_classes
-        websocket = kinds.get(transport.__class__, kinds[object])()
-        fields = [*self.answers.fields(request), *exchange.extra, *initial]
-        if self._deflate is not None and (accepted := handshake.accept_deflate(request, self._deflate)) is not None:
-            websocket._perMessageCompress, extension = accepted
-            websocket.deflate_threshold = self._deflate.get("threshold", 1024)
-            fields.append((b"Sec-WebSocket-Extensions", extension))
-        rest = exchange.hand_over(websocket)
-        self.websockets.add(websocket)
-        websocket.start(transport, session, handshake.answer(key, fields))
-        return websocket, rest
 
     def websocket_gone(self, websocket: WebSocket) -> None:
         """The connection has ended."""

@@ -117,6 +117,9 @@ class EngineOptions(Options):
     )
     transports: Sequence[str] = option(TRANSPORTS, "The transports that are served.")
     allow_upgrades: bool = option(True, "Whether a long-polling session may move to WebSocket.")
+    allow_eio3: bool = option(
+        False, "Whether clients of Engine.IO 3, which are those of Socket.IO 2, are served on the same port."
+    )
     per_message_deflate: bool | Mapping[str, int] = option(
         False,
         "Compress WebSocket messages: true, or a table of `threshold` (bytes, 1024), `window_bits` (9 to 15) and "

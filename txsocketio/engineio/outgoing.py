@@ -93,7 +93,8 @@ class Bundle(Outgoing):
     __slots__ = ("_parts",)
 
     def __init__(self, parts: Sequence[Outgoing]) -> None:
-        super().__init__(None)
+        attachments = [data for part in parts for data in part.attachments]
+        super().__init__(None, attachments, compress=any(part.compress for part in parts))
         self._parts = parts
 
     @property

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from txsocketio.engineio.answers import HTML, TEXT
+from txsocketio.engineio.answers import HTML
 from txsocketio.errors import PacketError
-from txsocketio.protocol.engineio import decode_payload, encode_payload
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
     from txsocketio.engineio.exchange import Exchange
     from txsocketio.engineio.outgoing import Outgoing
+    from txsocketio.engineio.payloads import Payloads
     from txsocketio.engineio.session import Session
 
 log = Logger()
@@ -43,12 +43,13 @@ class Polling:
         poll: the GET that is held until there is something to send.
     """
 
-    __slots__ = ("_corked", "_last", "_noop", "_posting", "poll", "session")
+    __slots__ = ("_corked", "_last", "_noop", "_payloads", "_posting", "poll", "session")
 
     name = "polling"
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, payloads: Payloads) -> None:
         self.session = session
+        self._payloads = payloads
         self.poll: Exchange | None = None
         self._last: Exchange | None = None
         self._posting: Exchange | None = None
@@ -99,14 +100,15 @@ class Polling:
             return
         self._posting = None
         session = self.session
-        if exchange.request.fields.get(b"content-type") == b"application/octet-stream":
+        decode = self._payloads.decoder(exchange.request.fields.get(b"content-type"))
+        if decode is None:
             session.engine.answers.send(exchange, 400)
             return session.ended("transport error", "invalid content")
         if session.pong_due:
             session.heard()
         self._corked = True
         try:
-            for packet in decode_payload(exchange.body):
+            for packet in decode(exchange.body):
                 try:
                     session.receive(packet)
                 except PacketError:
@@ -208,5 +210,5 @@ class Polling:
     def _answer(self, packets: list[bytes], compress: bool = False) -> None:
         poll, self.poll = self.poll, None
         assert poll is not None
-        self.session.engine.answers.ok(poll, TEXT, encode_payload(packets), compress)
+        self.session.engine.answers.ok(poll, *self._payloads.encode(packets), compress)
         self._last = poll if poll.unread else None

@@ -73,10 +73,12 @@ class Session:
         on_close: called once, with the reason and a description ("" when there is none). The reasons are "ping
             timeout", "transport error", "transport close", "parse error", "forced close", "slow consumer" and "rate
             limit exceeded".
-        on_drain: called when everything that waited in the outbox has left.
+        on_drain: called when what waited has left, or when the session is writable again without anything waiting.
         on_ping: called at each ping; the client has answered the one before.
         send_outgoing: send a message that is already encoded. It is bound anew as the session changes: never keep it.
     """
+
+    protocol = 4
 
     __slots__ = (
         "_closing_reason",
@@ -89,7 +91,6 @@ class Session:
         "on_drain",
         "on_ping",
         "pong_due",
-        "protocol",
         "request",
         "send_outgoing",
         "sid",
@@ -102,7 +103,6 @@ class Session:
         self.engine = engine
         self.sid = sid
         self.request = request
-        self.protocol = 4
         self.state = OPEN
         self.deliver: Callable[[str | bytes], None]
         self.on_message = _ignore_message
@@ -115,7 +115,7 @@ class Session:
         self.pong_due = False
         self._outbox: list[Outgoing] = []
         self._outbox_size = 0
-        self._heartbeat: Deadline = engine.deadlines.start(engine.options.ping_interval, self._send_ping)
+        self._heartbeat = self.start_heartbeat()
 
     def __repr__(self) -> str:
         return f"<Session {self.state.name.lower()} over {self.transport}>"
@@ -200,7 +200,7 @@ class Session:
         if kind == MESSAGE:
             self.deliver(packet[1:])
         elif kind == PONG:
-            self._start_interval()
+            self.restart_heartbeat()
         elif kind == CLOSE:
             self.transport_in_use.closed_by_client()
         elif self.state is not OPEN:
@@ -227,7 +227,7 @@ class Session:
         if self.pong_due:
             self.pong_due = False
             self._heartbeat.cancel()
-            self._heartbeat = self.engine.deadlines.start(self.engine.options.ping_timeout, self._pong_missing)
+            self._heartbeat = self.engine.deadlines.start(self.engine.options.ping_timeout, self.heartbeat_missing)
 
     def use(self, transport: Polling | WebSocket) -> None:
         """Send over `transport` from now on, first of all what waits."""
@@ -242,16 +242,18 @@ class Session:
     def ready(self) -> None:
         """The transport may be able to take more."""
         transport = self.transport_in_use
+        is_ready = transport.is_ready
         has_waited = bool(self._outbox)
-        if has_waited and transport.is_ready:
+        if has_waited and is_ready:
             self._forget_first(transport.send_all(self._outbox))
         may_send = not self._outbox and transport.is_ready
         if self.state is CLOSING:
             if may_send:
                 transport.finish()
         elif self.state is OPEN:
+            drained = is_ready and not self._outbox and (has_waited or self.send_outgoing == self.enqueue)
             self.send_outgoing = transport.send_outgoing if may_send else self.enqueue
-            if has_waited and not self._outbox and self.on_drain is not None:
+            if drained and self.on_drain is not None:
                 tell(self.on_drain)
 
     def closed(self) -> None:
@@ -308,18 +310,24 @@ class Session:
 
     # --- heartbeat: Engine.IO protocol v4, "Heartbeat" ---
 
-    def _start_interval(self) -> None:
+    def start_heartbeat(self) -> Deadline:
+        """Begin an interval: when it is over we send a ping."""
+        return self.engine.deadlines.start(self.engine.options.ping_interval, self._send_ping)
+
+    def restart_heartbeat(self) -> None:
+        """The client is alive: the next interval begins."""
         if self.state is OPEN:
             self.pong_due = False
             self._heartbeat.cancel()
-            self._heartbeat = self.engine.deadlines.start(self.engine.options.ping_interval, self._send_ping)
+            self._heartbeat = self.start_heartbeat()
 
     def _send_ping(self) -> None:
         self.pong_due = True
-        self._heartbeat = self.engine.deadlines.start(self.engine.pong_time, self._pong_missing)
+        self._heartbeat = self.engine.deadlines.start(self.engine.pong_time, self.heartbeat_missing)
         if self.on_ping is not None:
             self.on_ping()
         self.send_outgoing(PING_PACKET)
 
-    def _pong_missing(self) -> None:
+    def heartbeat_missing(self) -> None:
+        """The client has not been heard in time."""
         self.ended("ping timeout")

@@ -268,11 +268,20 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
             if message.__class__ is str and message[:1] == MESSAGE:
                 session.deliver(message[1:])
             else:
-                session.receive(decode_text_frame(message) if isinstance(message, str) else message)
+                session.receive(self.decode_frame(message))
         except PacketError as error:
             session.receive_bad(error)
         except Exception:  # noqa: BLE001 - a border, the application's code
             log.failure("A message could not be handled")
+
+    @staticmethod
+    def decode_frame(message: str | bytes) -> str | bytes:
+        """The packet in a message.
+
+        Raises:
+            PacketError: there is none.
+        """
+        return decode_text_frame(message) if isinstance(message, str) else message
 
     def _pass_on(self, data: bytes) -> None:
         """Give bytes to Autobahn."""
@@ -325,11 +334,6 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
         super().onCloseFrame(code, reasonRaw)
         self.session.ended("transport close")
 
-    def sendPong(self, payload: bytes | None = None) -> None:
-        # RFC 6455, 5.5.3: not every ping needs its pong. Those of a client that does not read would pile up.
-        if not self._congested:
-            super().sendPong(payload)
-
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         if self.transport is not None:
             self.write(data)
@@ -372,9 +376,24 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
 class TCPWebSocket(DirectWriter, WebSocket):
     """The same over plain TCP."""
 
+    def dropConnection(self, abort: bool = False) -> None:
+        """End the connection at once when nothing waits to be written.
+
+        Twisted would wait for the next turn, with three more system calls: connecting and disconnecting costs 311 us
+        that way and 254 this way (CPython 3.11; benchmarks, connect).
+        """
+        transport = self.transport
+        if transport is None or transport.dataBuffer or transport._tempDataBuffer:
+            super().dropConnection(abort)
+        else:
+            self.state = CLOSED
+            transport.connectionLost(connectionDone)
+
 
 @cache
-def websocket_classes(max_size: int) -> dict[type, type[WebSocket]]:
+def websocket_classes(
+    max_size: int, any_transport: type[WebSocket], plain_tcp: type[WebSocket]
+) -> dict[type, type[WebSocket]]:
     """The classes of WebSocket connections with this limit, by the class of the transport."""
     # Kept for all engines: what zope.interface remembers of a class never lets it go.
     factory = WebSocketServerFactory()
@@ -391,6 +410,6 @@ def websocket_classes(max_size: int) -> dict[type, type[WebSocket]]:
     fixed = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
     fixed |= {"factory": factory, "max_size": max_size}
     return {
-        tcp.Server: type("TCPWebSocket", (TCPWebSocket,), fixed),
-        object: type("WebSocket", (WebSocket,), fixed),
+        tcp.Server: type(plain_tcp.__name__, (plain_tcp,), fixed),
+        object: type(any_transport.__name__, (any_transport,), fixed),
     }

@@ -58,16 +58,23 @@ def awaited(
 class Answers:
     """The answers to one broadcast: of each client the first argument, in the order in which they arrive.
 
+    Args:
+        forget: called when nobody waits any more.
+
     Attributes:
         deferred: fires with the list of them when every client has answered, or is gone.
     """
 
     __slots__ = ("_answers", "_due", "deferred")
 
-    def __init__(self, due: int, timeout: float | None, clock: IReactorTime, forget: Callable[[], None]) -> None:
+    def __init__(self, timeout: float | None, clock: IReactorTime, forget: Callable[[], None]) -> None:
         self._answers: list[Json] = []
-        self._due = due
+        self._due = 0
         self.deferred: Deferred[list[Json]] = awaited(timeout, clock, forget, self._answers)
+
+    def expect(self, count: int) -> None:
+        """So many clients are asked."""
+        self._due += count
         self._fire_if_complete()
 
     def callback(self, answer: Json, /) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from txsocketio.socketio.adapter import Adapter
+    from txsocketio.socketio.remote import RemoteSocket
     from txsocketio.socketio.socket import Socket
 
 #: One name of a room, or several.
@@ -126,6 +127,22 @@ class Broadcast:
         """
         check_event(event)
         return self._adapter.call([event, *arguments], self._rooms, self._excluded, self._flags)
+
+    def fetch_sockets(self) -> Deferred[list[Socket | RemoteSocket]]:
+        """Fires with the sockets themselves that are here, and a `RemoteSocket` for each one of another server."""
+        return self._adapter.fetch_sockets(self._rooms, self._excluded, self._flags)
+
+    def sockets_join(self, rooms: RoomNames) -> Deferred[None]:
+        """Have all of them enter a room, or several; fires when that is on its way."""
+        return self._adapter.sockets_join(names_of(rooms), self._rooms, self._excluded, self._flags)
+
+    def sockets_leave(self, rooms: RoomNames) -> Deferred[None]:
+        """Have all of them leave a room, or several; fires when that is on its way."""
+        return self._adapter.sockets_leave(names_of(rooms), self._rooms, self._excluded, self._flags)
+
+    def disconnect_sockets(self, close: bool = False) -> Deferred[None]:
+        """Send all of them out of the namespace, or `close` their connections; fires when that is on its way."""
+        return self._adapter.disconnect_sockets(close, self._rooms, self._excluded, self._flags)
 
     def _flagged(self, flags: Flags) -> Broadcast:
         return Broadcast(self._adapter, self._rooms, self._excluded, flags)

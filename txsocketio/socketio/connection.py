@@ -158,7 +158,7 @@ class Connection:
                 del self.sockets[packet.namespace]
                 socket.ended("client namespace disconnect")
                 return
-        self._break_off(f"packet type {type} for {packet.namespace!r} is not allowed now")
+        self.break_off(f"packet type {type} for {packet.namespace!r} is not allowed now")
 
     def _join(self, name: str, auth: dict[str, Json]) -> None:
         namespaces, options = self._server.namespaces, self._server.options
@@ -232,7 +232,7 @@ class Connection:
         """
         socket = self.sockets.get(packet.namespace)
         if socket is None or socket.state is CONNECTING:
-            self._break_off(f"an event for {packet.namespace!r} is not allowed now")
+            self.break_off(f"an event for {packet.namespace!r} is not allowed now")
             return
         self.session.on_message = self._decode
         self._attachments_since = self._server.engine.clock.seconds()
@@ -258,7 +258,7 @@ class Connection:
         """The client has sent what is no packet."""
         self._end("forced close", why)
 
-    def _break_off(self, why: str) -> None:
+    def break_off(self, why: str) -> None:
         """The client has done what is not allowed where it stands."""
         self._end("forced server close", why)
 
@@ -287,7 +287,7 @@ class Connection:
     def _expect_to_join(self) -> None:
         engine = self._server.engine
         self._joining_due = engine.deadlines.start(
-            self._server.options.connect_timeout, lambda: self._break_off("no namespace was joined in time")
+            self._server.options.connect_timeout, lambda: self.break_off("no namespace was joined in time")
         )
 
     def _stop_expecting(self) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import gmtime, strftime
-from typing import TYPE_CHECKING
 
+from txsocketio.engineio.request import HTTPRequest
 from txsocketio.types import Json
-
-if TYPE_CHECKING:
-    from txsocketio.engineio.request import HTTPRequest
 
 
 class Handshake:
@@ -63,3 +60,20 @@ class Handshake:
     def time(self) -> str:
         """When it asked for the namespace, as JavaScript writes a date."""
         return strftime("%a %b %d %Y %H:%M:%S GMT+0000 (Coordinated Universal Time)", gmtime(self.issued / 1000))
+
+    # --- between servers ---
+
+    def description(self) -> dict[str, Json]:
+        """All of it, as servers tell it one another."""
+        names = ("time", "address", "xdomain", "secure", "issued", "url", "query", "auth")
+        return {"headers": dict(self.headers), **{name: getattr(self, name) for name in names}}
+
+    @classmethod
+    def described(cls, description: Mapping[str, Json]) -> Handshake:
+        """The handshake that another server has described."""
+        fields = {
+            str(name).lower().encode("latin-1", "replace"): str(value).encode("latin-1", "replace")
+            for name, value in description["headers"].items()
+        }
+        peer = description["address"], description["secure"]
+        return cls(HTTPRequest("GET", description["url"], fields, peer), description["auth"], description["issued"])

@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar, overload
 
-from txsocketio.errors import ReservedEvent
-from txsocketio.protocol.packet import RESERVED_EVENTS
 from txsocketio.types import Handler, Json
 
 H = TypeVar("H", bound=Handler)
 
 #: Handlers by event, in the order of registration.
 Listeners = dict[str, tuple[Handler, ...]]
-
-#: The events of a socket that cannot be reached by the short way.
-NOTHING: Listeners = {}
-
-#: What `on` takes that no client can send.
-LIFE_EVENTS = frozenset(("disconnecting", "disconnect"))
 
 
 class Once:
@@ -99,86 +91,6 @@ class Listening:
 
     def _add(self, event: str, handler: Handler) -> None:
         self.handlers[event] = (*self.handlers.get(event, ()), handler)
-
-
-class ClientListening(Listening):
-    """The part of a socket that is there to be listened to; the other one is in `socket.py`.
-
-    Events of the client and those of the socket's life are kept apart, so that no name that a client sends can reach
-    the latter, and what is found among the former needs no more checks.
-
-    Attributes:
-        handlers: of the client's events.
-        reachable: the same, or nothing while an event is not simply handed to them.
-        catch_all: the handlers of every event.
-        life: the handlers of the socket's own events, with the name of the event.
-    """
-
-    __slots__ = ("catch_all", "handlers", "life", "reachable")
-
-    def __init__(self) -> None:
-        self.handlers: Listeners = {}
-        self.reachable = NOTHING
-        self.catch_all: tuple[Handler, ...] = ()
-        self.life: tuple[tuple[str, Handler], ...] = ()
-
-    def off(self, event: str, handler: Handler | None = None) -> None:
-        """Undo `on` and `once`: for one handler, or for all handlers of the event."""
-        if event not in LIFE_EVENTS:
-            super().off(event, handler)
-            return
-        left = others(self.life_handlers(event), handler)
-        self.life = (*(each for each in self.life if each[0] != event), *((event, each) for each in left))
-
-    def listeners(self, event: str) -> list[Handler]:
-        """The handlers of the event, as they were registered."""
-        return unwrapped(self.life_handlers(event)) if event in LIFE_EVENTS else super().listeners(event)
-
-    def remove_all_listeners(self, event: str | None = None) -> None:
-        """Undo `on` and `once` for all handlers of the event, or of every event. `on_any` is something else."""
-        super().remove_all_listeners(event)
-        if event is None:
-            self.life = ()
-
-    def _add(self, event: str, handler: Handler) -> None:
-        if event in LIFE_EVENTS:
-            self.life += ((event, handler),)
-        elif event in RESERVED_EVENTS:
-            raise ReservedEvent(event)
-        else:
-            super()._add(event, handler)
-
-    def on_any(self, handler: H) -> H:
-        """Have the handler called with the name and the arguments of every event, before those that are `on` it."""
-        self.catch_all += (handler,)
-        self.route()
-        return handler
-
-    def off_any(self, handler: Handler | None = None) -> None:
-        """Undo `on_any`: for one handler, or for all."""
-        self.catch_all = others(self.catch_all, handler)
-        self.route()
-
-    # --- what Socket asks ---
-
-    @property
-    def connected(self) -> bool:
-        """Whether events of the client are listened to."""
-        raise NotImplementedError
-
-    def route(self) -> None:
-        """Let `Connection.receive` call the listeners by itself if there is nothing else to do with an event."""
-        self.reachable = self.handlers if self.connected and not self.catch_all else NOTHING
-
-    def life_handlers(self, event: str) -> list[Handler]:
-        """The handlers of an event of the socket's own."""
-        return [handler for name, handler in self.life if name == event]
-
-    def forget_handlers(self) -> None:
-        """Let go of all handlers, which usually know the socket."""
-        self.handlers.clear()
-        self.catch_all = ()
-        self.life = ()
 
 
 def others(handlers: Iterable[Handler], handler: Handler | None) -> tuple[Handler, ...]:

@@ -10,10 +10,10 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txsocketio.errors import ConnectionRefused, UnserializableData
+from txsocketio.errors import ConnectionRefused, ReservedEvent, UnserializableData
 from txsocketio.socketio.adapter import Adapter
 from txsocketio.socketio.broadcast import Broadcast
-from txsocketio.socketio.handlers import call_all, expired, run, step
+from txsocketio.socketio.handlers import Answering, acknowledge, call_all, expired, run, step
 from txsocketio.socketio.listening import Listeners, Listening
 from txsocketio.socketio.socket import CONNECTING, Socket
 from txsocketio.types import Handler, Json
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 log = Logger()
 
 H = TypeVar("H", bound=Handler)
+C = TypeVar("C", bound=Callable[[Socket], object])
+
+#: What happens to a namespace here, and no other server can say.
+OWN_EVENTS = frozenset(("connect", "connection", "new_namespace", "session_expired"))
 
 #: What a client is told when a middleware fails in another way than by refusing it.
 NEUTRAL = "Internal error"
@@ -50,6 +54,15 @@ class Entrance(Broadcast, Listening):
         """
         self.middlewares += (middleware,)
         return middleware
+
+    def register(self, handlers: C) -> C:
+        """Give each socket that connects an object of its own, whose methods `on_<event>` are called with its events.
+
+        Args:
+            handlers: makes one of a socket: nearly always a class. Also a decorator of it.
+        """
+        self.on("connection", lambda socket: socket.register(handlers(socket)))
+        return handlers
 
 
 class Namespace(Entrance):
@@ -80,6 +93,41 @@ class Namespace(Entrance):
     def __repr__(self) -> str:
         return f"<Namespace {self.name}, {len(self.sockets)} sockets>"
 
+    # --- other servers ---
+
+    def server_side_emit(self, event: str, *arguments: Json) -> Deferred[None]:
+        """Send an event to the other servers of the cluster, who listen to it `on` their namespace of this name.
+
+        Returns:
+            Fires when the event is on its way; it can fail for other servers only.
+
+        Raises:
+            ReservedEvent: the event is one of the namespace's own.
+            UnserializableData: an argument has no form on the wire.
+        """
+        if event in OWN_EVENTS:
+            raise ReservedEvent(event)
+        return self.adapter.server_side_emit([event, *arguments])
+
+    def server_side_call(self, event: str, *arguments: Json) -> Deferred[list[Json]]:
+        """As `server_side_emit`, and wait for what they answer.
+
+        Returns:
+            Fires with a list of what their handlers give, one item a server: with an empty one if there are no others.
+        """
+        if event in OWN_EVENTS:
+            raise ReservedEvent(event)
+        return self.adapter.server_side_call([event, *arguments])
+
+    def receive_server_event(self, event: list[Json], answering: Answering, id: int) -> None:
+        """Another server has sent an event: have `answering` told what the handlers give; None if there are none."""
+        name, *arguments = event
+        handlers = () if name in OWN_EVENTS else self.handlers.get(name, ())
+        if handlers:
+            acknowledge(answering, handlers, name, arguments, id)
+        else:
+            answering.send_ack(id, None)
+
     # --- what Connection and Socket ask ---
 
     def admit(self, socket: Socket) -> None:
@@ -102,9 +150,10 @@ class Namespace(Entrance):
 
     def forget(self, socket: Socket) -> None:
         """The socket is gone."""
-        if self.sockets.get(socket.id) is socket:
+        was_connected = self.sockets.get(socket.id) is socket
+        if was_connected:
             del self.sockets[socket.id]
-        self.adapter.rooms.leave_all(socket)
+        self.adapter.rooms.leave_all(socket, was_connected)
 
     def tell(self, event: str, *arguments: Json) -> None:
         """Call those who listen to an event of the namespace."""

@@ -56,7 +56,12 @@ class ServerOptions(EngineOptions):
         45.0, "Seconds that a client has to join a namespace, also after it has left its last one; then it is closed."
     )
     middleware_timeout: float = option(
-        30.0, "Seconds that the middlewares of a namespace may take for one client, and the functions given to `of`."
+        30.0,
+        "Seconds that the middlewares of a namespace may take for one client, those of a socket for one event, and the "
+        "functions given to `of` for one name.",
+    )
+    max_waiting_events: int = option(
+        1000, "How many events of a client may wait for one that waits in a packet middleware; then it is disconnected."
     )
     ack_timeout: float | None = option(
         None, "Seconds that `call` waits for an answer when `timeout` says nothing else; until the client is gone."
@@ -90,7 +95,13 @@ class ServerOptions(EngineOptions):
         for name in ("connect_timeout", "middleware_timeout", "attachments_timeout"):
             self.require(getattr(self, name) > 0, name, "must be a positive number of seconds")
         self.require(self.ack_timeout is None or self.ack_timeout > 0, "ack_timeout", "must be positive, or None")
-        for name in ("max_namespaces", "max_namespace_length", "max_dynamic_namespaces", "max_attachments"):
+        for name in (
+            "max_namespaces",
+            "max_namespace_length",
+            "max_dynamic_namespaces",
+            "max_attachments",
+            "max_waiting_events",
+        ):
             self.require(getattr(self, name) > 0, name, "must be a positive number")
         self.require(self.attachments_limit > 0, "max_attachments_size", "must be a positive number, or None")
         self.require(

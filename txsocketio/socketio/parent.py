@@ -26,6 +26,7 @@ from txsocketio.types import Handler, Json
 
 if TYPE_CHECKING:
     from txsocketio.socketio.away import RecoverySession
+    from txsocketio.socketio.remote import RemoteSocket
     from txsocketio.socketio.server import Server
     from txsocketio.socketio.socket import Socket
 
@@ -117,7 +118,23 @@ class ParentAdapter(Adapter):
         self._children = children
 
     def broadcast(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
-        return all_of(child.adapter.broadcast(event, rooms, excluded, flags) for child in list(self._children))
+        return all_of(child.adapter.broadcast(event, rooms, excluded, flags) for child in self._now())
+
+    def sockets_join(self, joined: Names, rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
+        return all_of(child.adapter.sockets_join(joined, rooms, excluded, flags) for child in self._now())
+
+    def sockets_leave(self, left: Names, rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
+        return all_of(child.adapter.sockets_leave(left, rooms, excluded, flags) for child in self._now())
+
+    def disconnect_sockets(self, close: bool, rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
+        return all_of(child.adapter.disconnect_sockets(close, rooms, excluded, flags) for child in self._now())
 
     def call(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[list[Json]]:
         raise UnsupportedCall("call")
+
+    def fetch_sockets(self, rooms: Names, excluded: Names, flags: Flags) -> Deferred[list[Socket | RemoteSocket]]:
+        raise UnsupportedCall("fetch_sockets")
+
+    def _now(self) -> list[Namespace]:
+        """The children; what is done to them may end some."""
+        return list(self._children)

@@ -278,7 +278,6 @@ class Recovery:
 
     def stop(self) -> None:
         """Nobody comes back any more."""
-        self.connected.clear()
         self.away.clear()
         self.log.clear()
 
@@ -335,4 +334,6 @@ class RecoveryAdapter(Adapter):
             position = log.position + 1
             outgoing = self._encode([*event, recovery.offset_of(position)], None, flags)
             log.append(position, outgoing, rooms, excluded)
+        if self.is_overheard:
+            self.overhear(event, self.rooms.select(rooms, excluded))
         self.deliver(outgoing, rooms, excluded)

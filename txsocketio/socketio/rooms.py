@@ -11,11 +11,15 @@ What a socket joins before it is connected counts from then on: a client that is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from txsocketio.socketio.socket import Socket
+
+
+#: What has happened to a room: its name, that of the room and, when somebody joins or leaves, the socket's id.
+RoomEvent = tuple[str, ...]
 
 
 class Rooms:
@@ -23,9 +27,13 @@ class Rooms:
 
     Args:
         sockets: the connected sockets of the namespace by id, kept by their owner.
+
+    Attributes:
+        watch: told what has happened to a room, when somebody wants to know.
     """
 
     def __init__(self, sockets: Mapping[str, Socket]) -> None:
+        self.watch: Callable[..., None] | None = None
         self._sockets = sockets
         self._members: dict[str, set[Socket]] = {}
         self._joined: dict[Socket, set[str]] = {}
@@ -37,7 +45,7 @@ class Rooms:
                 continue
             self._joined.setdefault(socket, set()).add(room)
             if socket.connected:
-                self._stored(room).add(socket)
+                self._add(socket, room)
 
     def leave(self, socket: Socket, rooms: Iterable[str]) -> None:
         """Remove the socket from those of the rooms that it is in."""
@@ -48,16 +56,22 @@ class Rooms:
             self._drop(socket, room)
 
     def enter(self, socket: Socket) -> None:
-        """Make what the socket joined before it was connected count."""
-        for room in self._joined.get(socket, ()):
-            self._stored(room).add(socket)
+        """Make what the socket joined before it was connected count, and the room of its own id."""
+        for room in tuple(self._joined.get(socket, ())):
+            self._add(socket, room)
+        if socket.id in self._members:
+            self._add(socket, socket.id)
+        elif self.watch is not None:
+            self.watch(("create_room", socket.id), ("join_room", socket.id, socket.id))
 
-    def leave_all(self, socket: Socket) -> None:
-        """Forget a socket that is connected no longer."""
+    def leave_all(self, socket: Socket, was_connected: bool) -> None:
+        """Forget a socket that is connected no longer, or has never been."""
         for room in self._joined.pop(socket, ()):
             self._drop(socket, room)
         if socket.id in self._members:
             self._drop(socket, socket.id)
+        elif was_connected and self.watch is not None:
+            self.watch(("leave_room", socket.id, socket.id), ("delete_room", socket.id))
 
     def of(self, socket: Socket) -> set[str]:
         """The names of the rooms that the socket is in."""
@@ -65,6 +79,10 @@ class Rooms:
         if socket in self.members(socket.id):
             rooms.add(socket.id)
         return rooms
+
+    def names(self) -> set[str]:
+        """The names of all rooms that somebody is in."""
+        return {name for name in (*self._members, *self._sockets) if self.members(name)}
 
     def members(self, room: str) -> Collection[Socket]:
         """The connected sockets in the room; a live view, not to be kept."""
@@ -97,10 +115,22 @@ class Rooms:
             members = self._members[room] = set(self.members(room))
         return members
 
+    def _add(self, socket: Socket, room: str) -> None:
+        members = self._stored(room)
+        if socket not in members:
+            is_new = not members
+            members.add(socket)
+            if self.watch is not None:
+                joined = "join_room", room, socket.id
+                self.watch(*((("create_room", room), joined) if is_new else (joined,)))
+
     def _drop(self, socket: Socket, room: str) -> None:
-        members = self._members.get(room)
-        if members is not None:
-            members.discard(socket)
-            # An empty room is forgotten, unless it is empty because its owner, still there, has left it.
-            if not members and room not in self._sockets:
-                del self._members[room]
+        members = self._members.get(room, set())
+        was_in = socket in members
+        members.discard(socket)
+        # An empty room is forgotten, unless it is empty because its owner, still there, has left it.
+        if not members and room not in self._sockets:
+            self._members.pop(room, None)
+        if was_in and self.watch is not None:
+            left = "leave_room", room, socket.id
+            self.watch(*((left,) if members else (left, ("delete_room", room))))

@@ -5,6 +5,7 @@ Engine (sessions) --on_session--> Server --> Connection, one for each session --
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from twisted.internet.defer import Deferred
@@ -24,6 +25,7 @@ from txsocketio.socketio.options import ServerOptions
 from txsocketio.socketio.parent import ParentNamespace, Wanted
 from txsocketio.socketio.recovery import RecoveryAdapter
 from txsocketio.socketio.service import SocketIOService
+from txsocketio.socketio.socket import Socket
 from txsocketio.types import Handler, Json
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from txsocketio.engineio.site import EngineSite
 
 H = TypeVar("H", bound=Handler)
+C = TypeVar("C", bound=Callable[[Socket], object])
 
 
 class Server(Broadcast, Listening):
@@ -55,6 +58,8 @@ class Server(Broadcast, Listening):
         OptionError: an option is unknown, or its value is not allowed.
     """
 
+    adapter_class: type[Adapter] = Adapter
+
     def __init__(self, *, clock: IReactorTime | None = None, **options: Json) -> None:
         self.options = ServerOptions.of(options)
         self.engine = Engine(self.options, clock)
@@ -63,7 +68,8 @@ class Server(Broadcast, Listening):
             self.engine.files = ClientFiles(self.options.client_path, self.engine.answers.send).serve
         self.parser = _parser(self.options)
         self._connection = Connection if type(self.parser) is DefaultParser else DecodingConnection
-        self.adapter_class = Adapter if self.options.recovery is None else RecoveryAdapter
+        if self.options.recovery is not None:
+            self.adapter_class = RecoveryAdapter
         self.namespaces = Namespaces(self)
         self.root = self.namespaces.root
         self.handlers = self.root.handlers
@@ -131,6 +137,18 @@ class Server(Broadcast, Listening):
     def use(self, middleware: H) -> H:
         """See `Namespace.use`."""
         return self.root.use(middleware)
+
+    def register(self, handlers: C) -> C:
+        """See `Namespace.register`."""
+        return self.root.register(handlers)
+
+    def server_side_emit(self, event: str, *arguments: Json) -> Deferred[None]:
+        """See `Namespace.server_side_emit`."""
+        return self.root.server_side_emit(event, *arguments)
+
+    def server_side_call(self, event: str, *arguments: Json) -> Deferred[list[Json]]:
+        """See `Namespace.server_side_call`."""
+        return self.root.server_side_call(event, *arguments)
 
 
 def _parser(options: ServerOptions) -> Parser:

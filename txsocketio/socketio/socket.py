@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred, fail
 
@@ -23,15 +23,18 @@ from txsocketio.errors import Disconnected, ReservedEvent
 from txsocketio.protocol.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, RESERVED_EVENTS
 from txsocketio.socketio.acks import Waiting, answer_of, awaited
 from txsocketio.socketio.broadcast import DEFAULTS, Broadcast, Direct, Flags, RoomNames, names_of
+from txsocketio.socketio.checkpoint import Checkpoint
+from txsocketio.socketio.client_events import ClientListening
 from txsocketio.socketio.handlers import acknowledge, call_all
-from txsocketio.socketio.listening import ClientListening
-from txsocketio.types import Json
+from txsocketio.types import Handler, Json
 
 if TYPE_CHECKING:
     from txsocketio.engineio.session import Session
     from txsocketio.socketio.connection import Connection
     from txsocketio.socketio.handshake import Handshake
     from txsocketio.socketio.namespace import Namespace
+
+H = TypeVar("H", bound=Handler)
 
 
 class State(IntEnum):
@@ -129,6 +132,8 @@ class Socket(ClientListening):
         if self.state is not GONE:
             namespace = self.namespace
             text, attachments = namespace.encode(EVENT, namespace.name, None, (event, *arguments))
+            if self.catch_all_outgoing:
+                call_all(self.catch_all_outgoing, event, (event, *arguments))
             self.session.send_outgoing(Outgoing(text, attachments))
 
     def send(self, *arguments: Json) -> None:
@@ -181,6 +186,21 @@ class Socket(ClientListening):
         """To everybody else in the namespace who is not in the room, nor in one of the rooms."""
         return Direct(self).except_(rooms)
 
+    # --- listening, besides what ClientListening has ---
+
+    def use(self, middleware: H) -> H:
+        """Have the middleware called with each event of the client, a list of its name and arguments. Also a decorator.
+
+        It may change the list. It drops the event by raising: the handlers of "error" are called with the exception,
+        which is logged when there are none. (Clients can send an "error" as well, but no exception.) It may wait, for
+        `middleware_timeout` seconds; up to `max_waiting_events` behind it wait too, so that they stay in order.
+        """
+        if self.checkpoint is None:
+            self.checkpoint = Checkpoint(self)
+            self.route()
+        self.checkpoint.middlewares += (middleware,)
+        return middleware
+
     # --- rooms ---
 
     @property
@@ -219,6 +239,8 @@ class Socket(ClientListening):
             raise ReservedEvent(event)
         if self.state is not GONE:
             text, attachments = self.namespace.encode(EVENT, self.namespace.name, id, [event, *arguments])
+            if self.catch_all_outgoing:
+                call_all(self.catch_all_outgoing, event, (event, *arguments))
             self.session.send_outgoing(Outgoing(text, attachments, flags.compress, flags.volatile))
 
     def call_client(self, event: str, arguments: Iterable[Json], flags: Flags) -> Deferred[Json]:
@@ -262,6 +284,13 @@ class Socket(ClientListening):
         """The client has sent an event."""
         if self.catch_all:
             call_all(self.catch_all, event, (event, *arguments))
+        if self.checkpoint is not None:
+            self.checkpoint.receive([event, *arguments], id)
+        else:
+            self.deliver_event(event, arguments, id)
+
+    def deliver_event(self, event: str, arguments: list[Json], id: int | None) -> None:
+        """Call the handlers of an event of the client, which nothing holds up any more."""
         handlers = self.handlers.get(event)
         if handlers is not None and self.state is CONNECTED:
             if id is None:
@@ -283,11 +312,11 @@ class Socket(ClientListening):
     def enter(self, welcome: Outgoing) -> None:
         """Be connected; the client is told so before anything else."""
         self.state = CONNECTED
-        self.namespace.sockets[self.id] = self
         self.route()
         self.connection.joined()
         self.session.send_outgoing(welcome)
         if self.state is CONNECTED:
+            self.namespace.sockets[self.id] = self
             self.namespace.adapter.rooms.enter(self)
 
     async def recover(self) -> bool:
@@ -327,5 +356,8 @@ class Socket(ClientListening):
             admission.cancel()
         waiting, self._waiting = self._waiting, None
         self.forget_handlers()
+        checkpoint, self.checkpoint = self.checkpoint, None
+        if checkpoint is not None:
+            checkpoint.stop()
         for each in (waiting or {}).values():
             each.errback(Disconnected(reason))
