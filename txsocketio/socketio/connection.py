@@ -21,7 +21,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from txsocketio.engineio.engine import new_sid
 from txsocketio.engineio.outgoing import Outgoing
@@ -34,19 +35,18 @@ from txsocketio.socketio.socket import CONNECTED, CONNECTING, GONE, Socket
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
-    from twisted.python.failure import Failure
-
     from txsocketio.engineio.deadlines import Deadline
     from txsocketio.engineio.session import Session
     from txsocketio.protocol.parser import Decoder
     from txsocketio.socketio.namespace import Namespace
+    from txsocketio.socketio.parent import ParentNamespace
     from txsocketio.socketio.server import Server
 
 #: The head of an event that has an id or a namespace in it, and no attachments.
 _EVENT = re.compile(r"2(?:(/[^,]*),)?([0-9]{0,15})\[")
 
 #: What most clients wait for.
-_NOTHING: dict[str, Deferred[Namespace]] = {}
+_NOTHING: dict[str, Deferred[ParentNamespace]] = {}
 
 
 class Connection:
@@ -183,36 +183,38 @@ class Connection:
     def _ask_for(self, name: str, auth: dict[str, Json]) -> None:
         """Let the application say whether there shall be such a namespace."""
         try:
-            found = step(self._server.namespaces.find(name, auth))
-        except ConnectionRefused as refusal:
-            self._refuse(name, refusal.message)
+            asked = step(self._server.namespaces.find(name, auth))
+            if not isinstance(asked, Deferred):
+                self._found(asked, name, auth)
+                return
+        except Exception:  # noqa: BLE001 - a refusal, or a border: the application's code
+            self._not_found(Failure(), name)
             return
-        if not isinstance(found, Deferred):
-            self._enter(found, auth)
-            return
-        self._asked = {**self._asked, name: found}
-        found.addTimeout(self._server.options.middleware_timeout, self._server.engine.clock, expired)
-        found.addBoth(self._answered, name)
-        found.addCallbacks(self._enter, self._not_found, (auth,), errbackArgs=(name,))
-        found.addErrback(lambda failure: log.failure("Joining {name} failed", failure, name=name))
+        self._asked = {**self._asked, name: asked}
+        asked.addTimeout(self._server.options.middleware_timeout, self._server.engine.clock, expired)
+        asked.addBoth(self._answered, name)
+        asked.addCallback(self._found, name, auth)
+        asked.addErrback(self._not_found, name)
 
     def _answered(self, result: Json, name: str) -> Json:
         self._asked = {each: asked for each, asked in self._asked.items() if each != name}
         return result
 
+    def _found(self, parent: ParentNamespace, name: str, auth: dict[str, Json]) -> None:
+        if self.session.is_open:
+            self._enter(self._server.namespaces.bring(parent, name), auth)
+
     def _not_found(self, failure: Failure, name: str) -> None:
         message = "Invalid namespace"
         if isinstance(failure.value, ConnectionRefused):
             message = failure.value.message
-        elif failure.check(TimeoutError):
-            log.failure("Whether there shall be {name} was not found out in time", failure, name=name)
+        elif failure.check(CancelledError) is None:
+            log.failure("Whether there shall be {name} could not be found out", failure, name=name)
         if self.session.is_open:
             self._refuse(name, message)
 
     def _enter(self, namespace: Namespace, auth: dict[str, Json]) -> None:
         """Let the namespace say whether the client may come in."""
-        if not self.session.is_open:
-            return
         issued = int(self._server.engine.clock.seconds() * 1000)
         socket = self.create_socket(namespace, Handshake(self.session.request, auth, issued))
         self.sockets[namespace.name] = socket

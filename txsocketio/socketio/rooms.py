@@ -66,9 +66,10 @@ class Rooms:
 
     def leave_all(self, socket: Socket, was_connected: bool) -> None:
         """Forget a socket that is connected no longer, or has never been."""
+        is_stored = socket.id in self._members
         for room in self._joined.pop(socket, ()):
             self._drop(socket, room)
-        if socket.id in self._members:
+        if is_stored:
             self._drop(socket, socket.id)
         elif was_connected and self.watch is not None:
             self.watch(("leave_room", socket.id, socket.id), ("delete_room", socket.id))
