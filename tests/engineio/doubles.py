@@ -81,12 +81,12 @@ class FakeTransport:
     def send_outgoing(self, outgoing: Outgoing) -> None:
         self.log += [f"sent {packet.decode()}" for packet in outgoing.packets()]
 
-    def send_all(self, outbox: list[Outgoing]) -> None:
+    def send_all(self, outbox: list[Outgoing]) -> int:
         for outgoing in outbox:
             self.send_outgoing(outgoing)
+        return len(outbox)
 
-    def finish(self, outbox: list[Outgoing]) -> None:
-        self.send_all(outbox)
+    def finish(self) -> None:
         if not self.keeps:
             self.session.closed()
 

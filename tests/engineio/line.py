@@ -67,6 +67,14 @@ class Line(StringTransport):
             self._paused = False
             self.producer.resumeProducing()
 
+    def read_once(self) -> None:
+        """It reads what is there, and no more."""
+        kept, self._kept = self._kept or [], []
+        self.io.write(b"".join(kept))
+        if self._paused and self.producer is not None:
+            self._paused = False
+            self.producer.resumeProducing()
+
     @property
     def kept(self) -> int:
         """Bytes that wait for the other end."""

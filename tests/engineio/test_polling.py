@@ -8,7 +8,7 @@ import pytest
 
 from tests.engineio.doubles import CLOSING_TIME, COARSE, INTERVAL, POLLING, FakeExchange, Log, new_engine, new_request
 from txsocketio.engineio.outgoing import Outgoing
-from txsocketio.engineio.polling import Polling
+from txsocketio.engineio.polling import ANSWER_SIZE, Polling
 from txsocketio.engineio.session import Session
 from txsocketio.errors import PacketError
 from txsocketio.types import Json
@@ -126,12 +126,56 @@ def test_volatile_message_without_a_poll_is_dropped(rig: Rig) -> None:
     assert poll.text == "4taken"
 
 
+def test_long_backlog_comes_in_several_answers(rig: Rig) -> None:
+    """So none of them is longer than needed; the application hears when the last has been sent."""
+    rig.log.listen_to_drain(rig.session)
+    messages = ["x" * (ANSWER_SIZE // 4)] * 9
+    for message in messages:
+        rig.session.send(message)
+    sizes = []
+    while not rig.log:
+        packets = rig.poll().text.split("\x1e")
+        assert set(packets) == {"4" + messages[0]}
+        sizes.append(len(packets))
+    assert sizes == [4, 4, 1]
+    assert rig.log == ["drain"]
+
+
+def test_message_that_is_longer_than_an_answer(rig: Rig) -> None:
+    """It is not divided, and nothing goes with it."""
+    rig.session.send("x" * ANSWER_SIZE)
+    rig.session.send("y")
+    assert [len(rig.poll().text) for _ in range(2)] == [ANSWER_SIZE + 1, 2]
+
+
+def test_long_backlog_of_a_session_that_is_closed(rig: Rig) -> None:
+    """All of it arrives, and then the end."""
+    for letter in "abc":
+        rig.session.send(letter * ANSWER_SIZE)
+    rig.session.close()
+    assert [rig.poll().text[:2] for _ in range(4)] == ["4a", "4b", "4c", "1"]
+    assert rig.log == ["close forced close"]
+
+
+def test_message_that_is_larger_than_the_limit() -> None:
+    """One of any size can be sent, whether a poll is held or not; what waits behind it counts."""
+    rig = Rig(max_outgoing_buffer=1000)
+    rig.session.send("x" * 5000)
+    rig.session.send("y" * 500)
+    assert rig.poll().text == "4" + "x" * 5000 + "\x1e4" + "y" * 500
+    rig.session.send("x" * 5000)
+    rig.session.send("y" * 1000)
+    rig.engine.clock.advance(0)
+    assert rig.log[-1] == "close slow consumer: more than 1000 bytes are waiting"
+
+
 def test_slow_consumer_is_dropped() -> None:
     """A client that does not poll cannot make the server keep more than the limit."""
-    rig = Rig(max_outgoing_buffer=100)
-    for _ in range(6):
-        rig.session.send("x" * 19)
-    assert rig.log == ["close slow consumer: more than 100 bytes are waiting"]
+    rig = Rig(max_outgoing_buffer=1000)
+    for _ in range(7):
+        rig.session.send("x" * 100)
+    rig.engine.clock.advance(0)
+    assert rig.log == ["close slow consumer: more than 1000 bytes are waiting"]
     assert rig.poll().text == '{"code":1,"message":"Session ID unknown"}'
 
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.ssl import CertificateOptions, PrivateCertificate
+from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.test.iosim import FakeTransport, IOPump
@@ -19,6 +15,7 @@ from twisted.test.iosim import connect as join
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from tests.certificate import self_signed
 from tests.engineio.doubles import POLLING, WEBSOCKET, Log, new_engine
 from tests.engineio.line import accept, read_frames, text
 from tests.sessions import UPGRADE_HEADERS
@@ -57,17 +54,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def certificate() -> CertificateOptions:
-    """One that nobody checks."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    today = datetime.now(UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(today).not_valid_after(today + timedelta(days=1))
-    signed = builder.sign(key, hashes.SHA256())
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    loaded: CertificateOptions = PrivateCertificate.loadPEM(signed.public_bytes(pem) + private).options()
-    return loaded
+    return self_signed()
 
 
 class Reader(Protocol):

@@ -16,7 +16,7 @@ from tests.engineio.doubles import (
     new_engine,
     new_request,
 )
-from txsocketio.engineio.outgoing import Outgoing
+from txsocketio.engineio.outgoing import OVERHEAD, Outgoing
 from txsocketio.engineio.session import CLOSED, CLOSING, OPEN, Session, State
 from txsocketio.errors import PacketError
 from txsocketio.types import Json
@@ -222,7 +222,7 @@ def test_nothing_is_left_of_a_closed_session(rig: Rig) -> None:
     rig.congest()
     rig.session.send("never")
     rig.session.close(discard=True)
-    assert rig.session.take_outbox() == []
+    assert rig.session._outbox == []
     assert len(rig.engine.deadlines) == 0
     assert rig.engine.clock.getDelayedCalls() == []
 
@@ -313,9 +313,9 @@ def test_a_transport_that_congests_again_gets_no_more(rig: Rig) -> None:
     rig.transport.is_ready = True
     send_all = rig.transport.send_all
 
-    def send_all_and_congest(outbox: list[Outgoing]) -> None:
-        send_all(outbox)
+    def send_all_and_congest(outbox: list[Outgoing]) -> int:
         rig.congest()
+        return send_all(outbox)
 
     rig.transport.send_all = send_all_and_congest
     rig.session.ready()
@@ -323,6 +323,39 @@ def test_a_transport_that_congests_again_gets_no_more(rig: Rig) -> None:
     assert rig.log.take() == ["sent 4a", "drain"]
     rig.transport.send_all = send_all
     assert rig.drain() == ["sent 4b", "drain"]
+
+
+def test_what_a_transport_does_not_take_goes_on_waiting(rig: Rig) -> None:
+    """In order, before what comes later, and without a word to the application until all has left."""
+    rig.congest()
+    for message in "abc":
+        rig.session.send(message)
+    send_all = rig.transport.send_all
+
+    def send_one(outbox: list[Outgoing]) -> int:
+        rig.congest()
+        return send_all(outbox[:1])
+
+    rig.transport.send_all = send_one  # type: ignore[method-assign]
+    assert rig.drain() == ["sent 4a"]
+    rig.session.send("d")
+    rig.session.send_outgoing(Outgoing(b"volatile", volatile=True))
+    assert [rig.drain() for _ in range(3)] == [["sent 4b"], ["sent 4c"], ["sent 4d", "drain"]]
+
+
+def test_closing_waits_for_all_portions(rig: Rig) -> None:
+    rig.congest()
+    rig.session.send("a")
+    rig.session.send("b")
+    rig.session.close()
+    send_all = rig.transport.send_all
+
+    def send_one(outbox: list[Outgoing]) -> int:
+        rig.congest()
+        return send_all(outbox[:1])
+
+    rig.transport.send_all = send_one  # type: ignore[method-assign]
+    assert [rig.drain() for _ in range(3)] == [["sent 4a"], ["sent 4b"], ["discarded", "close forced close"]]
 
 
 def test_volatile_message_is_dropped_when_it_cannot_leave(rig: Rig) -> None:
@@ -336,30 +369,60 @@ def test_volatile_message_is_dropped_when_it_cannot_leave(rig: Rig) -> None:
 
 def test_slow_consumer_is_dropped() -> None:
     """What waits for one client is bounded in bytes; beyond it the client goes, not the server's memory."""
-    rig = Rig(max_outgoing_buffer=12)
+    rig = Rig(max_outgoing_buffer=2 * OVERHEAD + 10)
     rig.congest()
+    rig.session.send("next to leave")
     rig.session.send("12345")
     rig.session.send(b"67890")
     assert rig.session.is_open
-    rig.session.send("1")
-    assert rig.log.take() == ["aborted", "close slow consumer: more than 12 bytes are waiting"]
-    assert rig.session.take_outbox() == []
+    rig.session.send("")
+    assert not rig.session.is_open
+    assert rig.session._outbox == []
+    rig.engine.clock.advance(0)
+    assert rig.log.take() == ["aborted", "close slow consumer: more than 266 bytes are waiting"]
+
+
+def test_slow_consumer_is_told_of_in_a_turn_of_its_own() -> None:
+    """Whoever sends may be in the middle of something, and whoever is told may send to other slow ones."""
+    rig = Rig(max_outgoing_buffer=1)
+    rig.congest()
+    rig.session.on_close = lambda reason, description: rig.log.append(f"{reason} heard")
+    for _ in range(3):
+        rig.session.send("a")
+        rig.log.append("sent")
+    assert rig.log.take() == ["sent", "aborted", "sent", "sent"]
+    rig.engine.clock.advance(0)
+    assert rig.log.take() == ["slow consumer heard"]
+
+
+def test_message_that_leaves_next_does_not_count() -> None:
+    """One of any size can be sent, and waits as long as need be."""
+    rig = Rig(max_outgoing_buffer=OVERHEAD)
+    rig.congest()
+    rig.session.send("x" * 10_000)
+    rig.session.send("")
+    assert rig.session.is_open
+    rig.session.send("")
+    assert not rig.session.is_open
 
 
 def test_empty_messages_are_bounded_too() -> None:
     """A message without content still takes room."""
-    rig = Rig(max_outgoing_buffer=1000)
+    rig = Rig(max_outgoing_buffer=10 * OVERHEAD)
     rig.congest()
-    for _ in range(1001):
+    for _ in range(11):
         rig.session.send("")
+    assert rig.session.is_open
+    rig.session.send("")
     assert not rig.session.is_open
 
 
 def test_what_has_left_no_longer_counts() -> None:
-    rig = Rig(max_outgoing_buffer=12)
+    rig = Rig(max_outgoing_buffer=OVERHEAD)
     for _ in range(3):
         rig.congest()
-        rig.session.send("1234567890")
+        rig.session.send("next to leave")
+        rig.session.send("")
         rig.drain()
     assert rig.session.is_open
 

@@ -24,7 +24,7 @@ from tests.wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, frame
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.polling import NOOP_INTERVAL
 from txsocketio.engineio.session import Session
-from txsocketio.engineio.websocket import CLOSE_TIMEOUT
+from txsocketio.engineio.websocket import CLOSE_TIMEOUT, MAX_HELD
 from txsocketio.types import Json
 
 PROBE, COMPLETE = frame(TEXT, b"2probe"), frame(TEXT, b"5")
@@ -286,6 +286,49 @@ def test_websocket_that_is_congested_when_it_takes_over(rig: Rig) -> None:
     rig.line.unblock()
     rig.pass_time(0.05)
     assert [message for message in rig.got if not str(message).startswith("frame 10")] == ["3probe", "4a", "4b"]
+
+
+def test_client_that_probes_again_and_again_and_does_not_read(rig: Rig) -> None:
+    """Its answers do not pile up."""
+    rig.open_websocket()
+    rig.line.block()
+    rig.line.feed(PROBE * 50_000)
+    assert rig.line.kept < Line.HIGH_WATER + 1000
+    rig.line.unblock()
+    rig.feed(COMPLETE)
+    rig.take()
+    rig.send("a")
+    assert rig.take() == ["4a"]
+
+
+def test_what_waits_while_it_upgrades_is_bounded() -> None:
+    """A client that stops polling and never completes the upgrade is dropped as every slow one."""
+    rig = Rig(max_outgoing_buffer=10_000)
+    rig.open_websocket()
+    rig.feed(PROBE)
+    for _ in range(100):
+        rig.session.send("x" * 1000)
+    rig.engine.clock.advance(0)
+    assert rig.log == ["close slow consumer: more than 10000 bytes are waiting"]
+    rig.line.lose()
+    assert rig.engine.clients_count == len(rig.engine.deadlines) == 0 and not rig.engine.websockets
+
+
+def test_long_backlog_is_taken_over_in_portions(rig: Rig) -> None:
+    """What waited for a poll leaves over the WebSocket as that can take it, in order."""
+    rig.open_websocket()
+    rig.feed(PROBE)
+    for number in range(1000):
+        rig.session.send(f"{number} " + "x" * 1000)
+    rig.line.block()
+    rig.line.feed(COMPLETE)
+    assert rig.line.kept < Line.HIGH_WATER + MAX_HELD + 2000
+    while rig.line.kept:
+        rig.line.read_once()
+    rig.line.unblock()
+    rig.take()
+    rig.feed(b"")
+    assert [str(message).split()[0] for message in rig.take()] == [f"4{number}" for number in range(1000)]
 
 
 def test_volatile_message_between_probe_and_end_is_dropped(rig: Rig) -> None:

@@ -59,6 +59,33 @@ def test_client_that_reads_slowly_gets_everything_in_order(rig: Connected) -> No
     assert rig.log == ["drain"]
 
 
+def test_long_backlog_leaves_in_portions(rig: Connected) -> None:
+    """The transport is given no more than it can take: there each client has its own copy of a broadcast."""
+    rig.log.clear()
+    rig.line.block()
+    for number in range(1000):
+        rig.session.send(f"{number} " + "x" * 1000)
+    kept = []
+    while rig.line.kept:
+        kept.append(rig.line.kept)
+        rig.line.read_once()
+    assert max(kept) < Line.HIGH_WATER + MAX_HELD + 2000
+    assert len(kept) > 5
+    rig.line.unblock()
+    assert [str(message).split()[0] for message in read_frames(rig.line.take())] == [f"4{n}" for n in range(1000)]
+
+
+def test_pings_of_a_client_that_does_not_read_get_no_pongs(rig: Connected) -> None:
+    """Each would wait for it, and nothing bounds how many it sends. Source: RFC 6455, 5.5.3."""
+    rig.line.block()
+    for _ in range(10_000):
+        rig.line.feed(frame(PING, b"x" * 100))
+    assert rig.line.kept < Line.HIGH_WATER + 1000
+    rig.line.unblock()
+    rig.line.take()
+    assert rig.ask(frame(PING, b"x")) == ["frame 10 b'x'"]
+
+
 def test_application_that_sends_while_it_can(rig: Connected) -> None:
     """It is told when it can go on, though nothing of its own waits in the session."""
     rig.line.block()
@@ -73,8 +100,9 @@ def test_client_that_reads_nothing_is_dropped() -> None:
     """Its connection is aborted: waiting for it to take a close frame would keep all that it did not read."""
     rig = Connected(max_outgoing_buffer=10_000).open()
     rig.line.block()
-    for _ in range(100):
+    for _ in range(200):
         rig.session.send("x" * 1000)
+    rig.engine.clock.advance(0)
     assert rig.log == ["close slow consumer: more than 10000 bytes are waiting"]
     assert rig.line.aborted
     rig.line.lose()

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from txsocketio.engineio.deadlines import Deadlines
-from txsocketio.engineio.outgoing import Outgoing
+from txsocketio.engineio.outgoing import OVERHEAD, Outgoing
 from txsocketio.socketio.log import PARTS, Log
 
 SECONDS = 80.0
@@ -67,11 +67,11 @@ def test_oldest_packets_go_first() -> None:
 
 def test_bytes_are_bounded() -> None:
     """Together; a packet that is too large alone takes all with it, and what comes then is kept again."""
-    rig = Rig(max_bytes=10)
+    rig = Rig(max_bytes=5 * (OVERHEAD + 1))
     for _ in range(7):
         rig.append()
     assert rig.after(0) == [3, 4, 5, 6, 7]
-    rig.log.append(8, Outgoing(b"too large a packet"), (), ())
+    rig.log.append(8, Outgoing(b"x" * 6 * OVERHEAD), (), ())
     assert (len(rig.log), rig.log.start) == (0, 8)
     rig.append()
     assert rig.after(8) == [9]
@@ -94,7 +94,7 @@ def test_packets_go_with_time() -> None:
 
 def test_cleared_log_keeps_its_position() -> None:
     """No offset is given twice."""
-    rig = Rig(max_bytes=4)
+    rig = Rig(max_bytes=2 * (OVERHEAD + 1))
     for _ in range(2):
         rig.append()
         rig.append()

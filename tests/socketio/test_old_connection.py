@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgpack import packb
 
 from tests.socketio.doubles import RecordingSession, Served
 from txsocketio import ConnectionRefused, Socket
@@ -152,3 +153,35 @@ def test_another_parser() -> None:
         (0, "/", None),
         (2, "/", ["news", 1]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("message", "sent"),
+    [
+        ('{"type":0,"nsp":"/chat?token=a","options":{}}', [(0, "/chat", None)]),
+        (packb({"type": 5, "nsp": "/", "id": 1, "data": ["echo", b"a"]}), [(3, "/", [b"a"])]),
+        (packb({"type": 6, "nsp": "/", "id": 1, "data": [b"a"]}), []),
+        ('{"type":1,"nsp":"/"}', []),
+    ],
+)
+def test_messagepack_of_old_clients(message: str | bytes, sent: list[object]) -> None:
+    """Theirs has packets in JSON, and two more types."""
+    served = Served(parser="msgpack")
+    served.io.of("/chat")
+    served.io.on("connection", lambda socket: socket.on("echo", lambda value: value))
+    session = come(served)
+    session.sent.clear()
+    session.receive(message)
+    packets = [decode(each) for each in session.sent if isinstance(each, bytes)]
+    assert [(packet.type, packet.namespace, packet.data) for packet in packets] == sent
+    assert session.ended is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", "[]", "{}", "0", '{"type":[],"nsp":"/"}', '{"type":5,"nsp":"/","data":{}}', packb({"type": 7}), b"\xc1"],
+)
+def test_bad_messagepack_of_old_clients(message: str | bytes) -> None:
+    session = come(Served(parser="msgpack"))
+    session.receive(message)
+    assert session.ended is not None

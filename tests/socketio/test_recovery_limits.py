@@ -10,6 +10,7 @@ import pytest
 from tests.socketio.doubles import Served
 from tests.socketio.recovering import RECOVERY, Client, gate
 from txsocketio import Socket
+from txsocketio.engineio.outgoing import OVERHEAD
 from txsocketio.socketio.away import RecoverySession
 from txsocketio.types import Json
 
@@ -98,7 +99,7 @@ def served_with(**limits: Json) -> tuple[Served, Client, list[Json]]:
     return served, client, expired
 
 
-@pytest.mark.parametrize("limits", [{"max_packets": 3}, {"max_bytes": 48}])
+@pytest.mark.parametrize("limits", [{"max_packets": 3}, {"max_bytes": 3 * (OVERHEAD + 15)}])
 def test_who_missed_more_than_is_kept_is_a_new_client(limits: Json) -> None:
     """Bounded in number and bytes: a gap is worse than to begin anew."""
     for count, recovers in ((3, True), (4, False)):

@@ -30,12 +30,13 @@ class Exchange:
     Attributes:
         request: the head of the request.
         body: its whole body.
-        on_lost: called when the connection goes away before the answer.
+        on_lost: called when the connection goes away before the answer has left.
         answered: whether it has its answer, or can have none any more.
         extra: fields that its answer gets besides those of every answer.
+        unread: whether so much of its answer waits for the client to read that the connection can take no more.
     """
 
-    __slots__ = ("answered", "body", "extra", "on_lost", "request")
+    __slots__ = ("answered", "body", "extra", "on_lost", "request", "unread")
 
     def __init__(self, request: HTTPRequest, body: bytes) -> None:
         self.request = request
@@ -43,6 +44,7 @@ class Exchange:
         self.on_lost: Callable[[], None] | None = None
         self.answered = False
         self.extra: Fields = ()
+        self.unread = False
 
     def respond(self, status: int, fields: Fields, body: bytes = b"", close: bool = False) -> None:
         """Answer, with a Content-Length; nothing happens when the exchange is `answered`.
@@ -54,6 +56,10 @@ class Exchange:
 
     def drop(self) -> None:
         """End the connection without an answer."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """End the connection without waiting until the client has read its answer."""
         raise NotImplementedError
 
     @property
@@ -70,12 +76,12 @@ class Exchange:
         raise NotImplementedError
 
     def watch(self, on_lost: Callable[[], None] | None = None) -> None:
-        """Notice when the connection goes away before the answer, and call `on_lost` then."""
+        """Notice when the connection goes away before the answer has left, and call `on_lost` then."""
         self.on_lost = on_lost
 
     def lost(self) -> None:
         """The connection went away."""
-        if not self.answered:
-            self.answered = True
+        if not self.answered or self.unread:
+            self.answered, self.unread = True, False
             if self.on_lost is not None:
                 self.on_lost()

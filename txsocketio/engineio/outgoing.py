@@ -16,6 +16,9 @@ from itertools import chain
 
 from txsocketio.protocol.frame import BINARY, TEXT, encode_frame
 
+#: Bytes that a message takes besides its content (`sys.getsizeof` of the objects, CPython 3.11).
+OVERHEAD = 128
+
 
 class Outgoing:
     """A message of Engine.IO: a text, binary attachments, or one behind the other.
@@ -54,7 +57,7 @@ class Outgoing:
     @property
     def size(self) -> int:
         """About as many bytes as it keeps while it waits; an empty message is not free either."""
-        size = 1 if self.text is None else 1 + len(self.text)
+        size = OVERHEAD if self.text is None else OVERHEAD + len(self.text)
         return size + sum(map(len, self.attachments)) if self.attachments else size
 
     def messages(self) -> Iterator[tuple[int, bytes]]:

@@ -28,6 +28,10 @@ log = Logger()
 
 CLOSE_PACKET, NOOP_PACKET = b"1", b"6"
 
+#: Bytes after which an answer is long enough; the rest comes with the next poll. A longer one would hold up everybody
+#: while it is compressed, and is kept beside what may wait until the client has read it.
+ANSWER_SIZE = 1_000_000
+
 #: Seconds between the empty answers to the polls of a client that is upgrading.
 NOOP_INTERVAL = 0.1
 
@@ -39,7 +43,7 @@ class Polling:
         poll: the GET that is held until there is something to send.
     """
 
-    __slots__ = ("_corked", "_noop", "_payloads", "_posting", "poll", "session")
+    __slots__ = ("_corked", "_last", "_noop", "_payloads", "_posting", "poll", "session")
 
     name = "polling"
 
@@ -47,6 +51,7 @@ class Polling:
         self.session = session
         self._payloads = payloads
         self.poll: Exchange | None = None
+        self._last: Exchange | None = None
         self._posting: Exchange | None = None
         self._corked = False
         self._noop: IDelayedCall | None = None
@@ -63,7 +68,8 @@ class Polling:
             self.session.engine.answers.send(exchange, 405, [(b"Allow", b"GET, POST")])
 
     def _hold(self, exchange: Exchange) -> None:
-        if self.poll is not None:
+        if self.poll is not None or (self._last is not None and self._last.unread):
+            # A client that has not read an answer yet cannot know what to poll for.
             self.session.engine.answers.send(exchange, 400)
             return self.session.ended("transport error", "overlap from client")
         self.poll = exchange
@@ -136,19 +142,27 @@ class Polling:
     def send_outgoing(self, outgoing: Outgoing) -> None:
         self.session.enqueue(outgoing)
 
-    def send_all(self, outbox: list[Outgoing]) -> None:
-        """Answer the poll with all that waits."""
-        packets = [packet for outgoing in outbox for packet in outgoing.packets()]
-        self._answer(packets, compress=any(outgoing.compress for outgoing in outbox))
+    def send_all(self, outbox: list[Outgoing]) -> int:
+        """Answer the poll with what waits, as far as one answer goes; how many messages that were."""
+        packets: list[bytes] = []
+        count = size = 0
+        compress = False
+        for outgoing in outbox:
+            packets += outgoing.packets()
+            compress |= outgoing.compress
+            count += 1
+            size += outgoing.size
+            if size > ANSWER_SIZE:
+                break
+        self._answer(packets, compress)
+        return count
 
-    def finish(self, outbox: list[Outgoing]) -> None:
-        """Answer the poll with all that waits; the next one, or this one if nothing waits, with the end of the session.
+    def finish(self) -> None:
+        """Answer the poll with the end of the session.
 
-        Together in one answer the official client would see the end first: it handles messages a tick later. Of a
+        In one answer with messages the official client would see the end first: it handles messages a tick later. Of a
         DISCONNECT it would then learn nothing, and come back.
         """
-        if outbox:
-            return self.send_all(outbox)
         self._answer([CLOSE_PACKET])
         self.session.closed()
 
@@ -162,6 +176,8 @@ class Polling:
         self.stop_noop()
         if self.poll is not None:
             self._answer([CLOSE_PACKET])
+        elif self._last is not None and self._last.unread:
+            self._last.abort()
 
     # --- while the session upgrades ---
 
@@ -195,3 +211,4 @@ class Polling:
         poll, self.poll = self.poll, None
         assert poll is not None
         self.session.engine.answers.ok(poll, *self._payloads.encode(packets), compress)
+        self._last = poll if poll.unread else None

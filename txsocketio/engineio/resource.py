@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from txsocketio.engineio.engine import Engine
 
 
+#: The size from which on an answer may have to wait for its reader: what a transport of Twisted takes at once.
+MAX_AT_ONCE = 65536
+
+
 class EngineResource(Resource):
     """Answers every request at or below its place."""
 
@@ -36,20 +40,27 @@ class EngineResource(Resource):
 
     # Called by twisted.web.
     def render(self, request: Request) -> int:
-        self.engine.handle(WebExchange(request), b"/".join(request.postpath or []).decode("latin-1"))
+        exchange = WebExchange(request, self.engine.options.idle_timeout)
+        self.engine.handle(exchange, b"/".join(request.postpath or []).decode("latin-1"))
         return NOT_DONE_YET
 
 
 class WebExchange(Exchange):
-    """A request of twisted.web."""
+    """A request of twisted.web.
 
-    __slots__ = ("_is_watched", "_web")
+    Args:
+        web: the request.
+        patience: seconds that the client has to read a long answer.
+    """
 
-    def __init__(self, web: Request) -> None:
+    __slots__ = ("_is_watched", "_patience", "_web")
+
+    def __init__(self, web: Request, patience: float) -> None:
         content = web.content
         super().__init__(request_of(web), content.read() if content is not None else b"")
         self._web = web
         self._is_watched = False
+        self._patience = patience
 
     def watch(self, on_lost: Callable[[], None] | None = None) -> None:
         super().watch(on_lost)
@@ -76,12 +87,40 @@ class WebExchange(Exchange):
         if close and hasattr(web.channel, "persistent"):
             headers.setRawHeaders(b"Connection", [b"close"])
             web.channel.persistent = False
+        if len(body) < MAX_AT_ONCE:
+            web.write(body)
+            web.finish()
+            return
+        web.registerProducer(self, True)
         web.write(body)
-        web.finish()
+        if not self.unread:
+            self._finish()
+        elif hasattr(web.channel, "setTimeout"):
+            web.channel.setTimeout(self._patience)
+
+    def _finish(self) -> None:
+        self._web.unregisterProducer()
+        self._web.finish()
 
     def drop(self) -> None:
         self.answered = True
         self._web.loseConnection()
+
+    def abort(self) -> None:
+        channel: Any = self._web.channel
+        (self.transport or channel).abortConnection()
+
+    # Called by twisted.web while a long answer is written: the request is not over before it has left.
+    def pauseProducing(self) -> None:
+        self.unread = True
+
+    def resumeProducing(self) -> None:
+        if self.unread:
+            self.unread = False
+            self._finish()
+
+    def stopProducing(self) -> None:
+        """Nothing: `_finished` follows."""
 
     @property
     def transport(self) -> Any:

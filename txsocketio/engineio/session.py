@@ -242,18 +242,19 @@ class Session:
     def ready(self) -> None:
         """The transport may be able to take more."""
         transport = self.transport_in_use
-        if self.state is CLOSED:
-            return
+        is_ready = transport.is_ready
+        has_waited = bool(self._outbox)
+        if has_waited and is_ready:
+            self._forget_first(transport.send_all(self._outbox))
+        may_send = not self._outbox and transport.is_ready
         if self.state is CLOSING:
-            if transport.is_ready:
-                transport.finish(self.take_outbox())
-            return
-        drained = transport.is_ready and (bool(self._outbox) or self.send_outgoing == self.enqueue)
-        if self._outbox and drained:
-            transport.send_all(self.take_outbox())
-        self.send_outgoing = transport.send_outgoing if transport.is_ready else self.enqueue
-        if drained and self.on_drain is not None:
-            tell(self.on_drain)
+            if may_send:
+                transport.finish()
+        elif self.state is OPEN:
+            drained = is_ready and not self._outbox and (has_waited or self.send_outgoing == self.enqueue)
+            self.send_outgoing = transport.send_outgoing if may_send else self.enqueue
+            if drained and self.on_drain is not None:
+                tell(self.on_drain)
 
     def closed(self) -> None:
         """What was to be sent before the end has left, or the time for it is over."""
@@ -268,33 +269,44 @@ class Session:
         self.on_message = _ignore_message
         self.pong_due = False
         self._heartbeat.cancel()
-        self.take_outbox()
+        self._forget_first(len(self._outbox))
         if self.upgrade is not None:
             self.upgrade.abandon()
         self.engine.forget(self)
         self.transport_in_use.discard(reason)
         on_close, self.on_close, self.on_drain = self.on_close, None, None
         self.on_ping = None
-        if on_close is not None:
+        if on_close is None:
+            return
+        if reason == SLOW_CONSUMER:
+            # This is in the middle of somebody's emit. Who is told may emit again, to the next slow one, and so on.
+            self.engine.clock.callLater(0, tell, on_close, reason, description)
+        else:
             tell(on_close, reason, description)
 
     # --- what waits to be sent ---
 
     def enqueue(self, outgoing: Outgoing) -> None:
-        """Keep a message until the transport can take it; too many bytes end the session."""
+        """Keep a message until the transport can take it; too many bytes end the session.
+
+        The message that leaves next does not count, so that one of any size can be sent.
+        """
         if outgoing.volatile and not self.transport_in_use.is_writable:
             return
         self._outbox.append(outgoing)
         self._outbox_size += outgoing.size
         if self.transport_in_use.is_ready:
             self.ready()
-        elif self._outbox_size > self.engine.options.max_outgoing_buffer:
+        elif self._outbox_size - self._outbox[0].size > self.engine.options.max_outgoing_buffer:
             self.ended(SLOW_CONSUMER, f"more than {self.engine.options.max_outgoing_buffer} bytes are waiting")
 
-    def take_outbox(self) -> list[Outgoing]:
-        """What waits; it is the caller's from now on."""
-        outbox, self._outbox, self._outbox_size = self._outbox, [], 0
-        return outbox
+    def _forget_first(self, count: int) -> None:
+        """The first messages of the outbox have been taken by the transport."""
+        if count == len(self._outbox):
+            self._outbox, self._outbox_size = [], 0
+        else:
+            self._outbox_size -= sum(outgoing.size for outgoing in self._outbox[:count])
+            del self._outbox[:count]
 
     # --- heartbeat: Engine.IO protocol v4, "Heartbeat" ---
 

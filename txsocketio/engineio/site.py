@@ -168,11 +168,18 @@ class LightExchange(Exchange):
         head.append(b"Connection: close\r\n\r\n" if close else b"\r\n")
         head.append(body)
         channel.write(b"".join(head))
-        channel.answered(close)
+        self.unread = channel.is_full
+        if self.unread:
+            channel.wait_for_reader(close)
+        else:
+            channel.answered(close)
 
     def drop(self) -> None:
         self.answered = True
         self._channel.loseConnection()
+
+    def abort(self) -> None:
+        self._channel.transport.abortConnection()
 
     @property
     def transport(self) -> Any:
@@ -191,6 +198,7 @@ class LightChannel(DirectWriter, HTTPChannel):
     _missing = 0
     _ahead = b""
     _draining = False
+    _close_when_read = False
     _peer: tuple[str, bool] | Callable[[], tuple[str, bool]]
 
     def __init__(self, site: EngineSite) -> None:
@@ -304,8 +312,26 @@ class LightChannel(DirectWriter, HTTPChannel):
         assert exchange is not None
         path = exchange.request.url.partition("?")[0]
         self.site.engine.handle(exchange, path[len(self.site.path) :])
-        if self._exchange is not None:
+        if not exchange.answered:
             self.setTimeout(None)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the transport can take no more."""
+        return self._waitingForTransport
+
+    def wait_for_reader(self, close: bool) -> None:
+        """The exchange has its answer, but is not over before it has left: until then nothing else is answered."""
+        self._close_when_read = close
+        self.setTimeout(self.site.timeOut)
+
+    def resumeProducing(self) -> None:
+        """Called by Twisted when everything that was written has left."""
+        super().resumeProducing()
+        exchange = self._exchange
+        if exchange is not None and exchange.unread:
+            exchange.unread = False
+            self.answered(self._close_when_read)
 
     @property
     def is_receiving(self) -> bool:

@@ -155,15 +155,24 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
             self.flush()
             self._held = []
 
-    def send_all(self, outbox: list[Outgoing]) -> None:
+    def send_all(self, outbox: list[Outgoing]) -> int:
+        """Send what waits, as far as the transport can take it; how many messages that were."""
+        holds = self._held is None
+        if holds:
+            self._held = []
+        count = 0
         for outgoing in outbox:
             self.send_outgoing(outgoing)
+            count += 1
+            if self._congested:
+                break
+        if holds:
+            self.flush()
+        return count
 
-    def finish(self, outbox: list[Outgoing]) -> None:
-        """Send what waits; the session is over as soon as all of it has left."""
-        self.send_all(outbox)
-        if not self._congested:
-            self.session.closed()
+    def finish(self) -> None:
+        """All that was sent has left."""
+        self.session.closed()
 
     def closed_by_client(self) -> None:
         """Nothing: the close packet is for long-polling, a WebSocket has a close frame."""

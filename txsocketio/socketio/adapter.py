@@ -65,7 +65,7 @@ class Adapter(Listening):
         super()._add(event, handler)
         self.rooms.watch = self._tell
 
-    def _tell(self, *events: RoomEvent) -> None:
+    def _tell(self, events: list[RoomEvent]) -> None:
         """Call those who listen. What they do to rooms is told after what has happened before."""
         is_telling = bool(self._untold)
         self._untold.extend(events)

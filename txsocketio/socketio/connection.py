@@ -37,6 +37,7 @@ from txsocketio.types import Json
 if TYPE_CHECKING:
     from txsocketio.engineio.deadlines import Deadline
     from txsocketio.engineio.session import Session
+    from txsocketio.protocol.parser import Decoder
     from txsocketio.socketio.namespace import Namespace
     from txsocketio.socketio.parent import ParentNamespace
     from txsocketio.socketio.server import Server
@@ -72,7 +73,7 @@ class Connection:
         self.sockets: dict[str, Socket] = {}
         self._server = server
         self._asked = _NOTHING
-        self._decoder = server.parser.decoder()
+        self._decoder = self.new_decoder()
         self._attachments_due: Deadline | None = None
         self._attachments_since = 0.0
         self._joining_due: Deadline | None = None
@@ -219,6 +220,10 @@ class Connection:
         self.sockets[namespace.name] = socket
         namespace.admit(socket)
 
+    def new_decoder(self) -> Decoder:
+        """What makes packets of the client's messages."""
+        return self._server.parser.decoder()
+
     def create_socket(self, namespace: Namespace, handshake: Handshake) -> Socket:
         """The client in a namespace that it may enter."""
         return namespace.adapter.socket_class(new_sid(), namespace, self, handshake)
@@ -283,7 +288,7 @@ class Connection:
         for asked in list(self._asked.values()):
             asked.cancel()
         if self._decoder.incomplete is not None:
-            self._decoder = self._server.parser.decoder()  # who keeps a socket does not keep what it has received
+            self._decoder = self.new_decoder()  # who keeps a socket does not keep what it has received
         for socket in sockets.values():
             socket.ended(reason, description)
 

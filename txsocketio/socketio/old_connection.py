@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.request import parse_query
+from txsocketio.protocol.msgpack_codec import MsgpackDecoder, OldMsgpackDecoder
 from txsocketio.protocol.packet import CONNECT, CONNECT_ERROR, Packet
 from txsocketio.socketio.connection import Connection, DecodingConnection
 from txsocketio.socketio.socket import Socket
@@ -24,6 +25,7 @@ from txsocketio.types import Json
 
 if TYPE_CHECKING:
     from txsocketio.engineio.session import Session
+    from txsocketio.protocol.parser import Decoder
     from txsocketio.socketio.handshake import Handshake
     from txsocketio.socketio.namespace import Namespace
     from txsocketio.socketio.server import Server
@@ -65,3 +67,7 @@ class DecodingOldConnection(OldConnection, DecodingConnection):
     """The same with a parser that is not the default one."""
 
     __slots__ = ()
+
+    def new_decoder(self) -> Decoder:
+        decoder = super().new_decoder()
+        return OldMsgpackDecoder() if isinstance(decoder, MsgpackDecoder) else decoder

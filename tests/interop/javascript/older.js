@@ -7,7 +7,6 @@ const isVersion2 = name.endsWith("v2");
 use(require(name));
 
 const BYTES = Buffer.from([0, 1, 2, 255]);
-const TEXTS = ["żółw 🐢", -3, 1.5, null, { a: [true] }];
 const VALUES = ["żółw 🐢", -3, 1.5, null, { a: [true, BYTES] }, BYTES, Buffer.alloc(0), ""];
 
 /** Credentials, where this version has them. */
@@ -31,10 +30,6 @@ run(async () => {
   fact("transport", socket.io.engine.transport.name);
   fact("fruit", main.fruit);
   fact("ids", [main.id === socket.id, socket.id === socket.io.engine.id]);
-  if (isVersion2 && encoding) {
-    // Its events with binary and its namespaces have forms that the encoding of today does not know.
-    return fact("acknowledged", await ask(socket, "echo", ...TEXTS));
-  }
   fact("acknowledged", await ask(socket, "echo", ...VALUES));
   socket.emit("repeat", ...VALUES);
   fact("repeated", await next(socket, "repeated"));
@@ -47,8 +42,11 @@ run(async () => {
   fact("in order", items.length === 100 && items.every((item, index) => item === index));
 
   // From here on all namespaces share the one connection.
-  fact("refused", await refusal(share(socket, "/private", show({ token: "a guess" }))));
-  fact("unknown", await refusal(share(socket, "/nowhere")));
+  if (!(isVersion2 && encoding)) {
+    // That decoder throws, where nobody catches it, when a refusal is more than a text.
+    fact("refused", await refusal(share(socket, "/private", show({ token: "a guess" }))));
+    fact("unknown", await refusal(share(socket, "/nowhere")));
+  }
   const room = share(socket, "/room-1", show({ name: "ann", token: "a b&c" }));
   await next(room, "connect");
   const [told] = await ask(room, "who");
