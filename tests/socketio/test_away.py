@@ -82,6 +82,11 @@ def test_listener_may_clear_and_add() -> None:
     rig.add("a")
     rig.expired_within(70)
     assert (len(rig.away), len(rig.deadlines)) == (1, 1)
+    rig.away.clear()
+    rig.away = Away(rig.deadlines, rig.clock, SECONDS, 1, lambda session: rig.away.clear())
+    rig.add("a")
+    rig.add("b")
+    assert len(rig.deadlines) == 0
 
 
 def test_cleared_ones_are_not_told() -> None:

@@ -80,10 +80,10 @@ class Away:
     def add(self, session: RecoverySession) -> None:
         """Keep a session from now on."""
         self._sessions[session.pid] = self._clock.seconds() + self._seconds, session
-        if len(self._sessions) > self._limit:
-            self._expire_oldest()
         if self._next is None:
             self._next = self._deadlines.start(self._seconds, self._expire)
+        if len(self._sessions) > self._limit:
+            self._expire_oldest()
 
     def pop(self, pid: str) -> RecoverySession | None:
         """The session of this private id; it is the caller's."""

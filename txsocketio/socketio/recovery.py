@@ -19,7 +19,7 @@ Source: https://socket.io/docs/v4/connection-state-recovery
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -57,7 +57,8 @@ class RecoverableSocket(Socket):
     Attributes:
         recovered: whether that has happened: id, rooms and data are those of before.
         pid: the client's private id; "" until it is connected.
-        position: of the log, behind which begins what a recovered client has missed.
+        floor: the position up to which the client has surely received everything.
+        position: behind it begins what a recovered client has missed.
         claim: grows with each client that comes back.
         rooms_before: that a recovered client was in.
     """
@@ -81,12 +82,12 @@ class RecoverableSocket(Socket):
         assert isinstance(namespace.adapter, RecoveryAdapter)
         self._adapter = namespace.adapter
         self._recovery = namespace.adapter.recovery
-        self._held: list[tuple[list[Json], Flags]] = []
+        self._held: tuple[tuple[list[Json], Flags], ...] = ()
         pid = handshake.auth.get("pid")
         self.may_recover = isinstance(pid, str) and len(pid) <= MAX_LENGTH
         self.recovered = False
         self.pid = ""
-        self.rooms_before: set[str] = set()
+        self.rooms_before: Set[str] = frozenset()
         self.claim = self.position = self.floor = self._pinged = 0
 
     # --- sending ---
@@ -113,7 +114,7 @@ class RecoverableSocket(Socket):
         """Keep what a middleware sends: a client takes what comes before it is connected for its next connection."""
         self.namespace.encode(EVENT, self.namespace.name, None, event)  # raises if it cannot be sent
         if not flags.volatile:
-            self._held.append((event, flags))
+            self._held += ((event, flags),)
 
     # --- coming and going ---
 
@@ -146,7 +147,7 @@ class RecoverableSocket(Socket):
         self._recovery.connected[self.pid] = self
         welcome = self.namespace.encode(CONNECT, self.namespace.name, None, {"sid": self.id, "pid": self.pid})
         self.enter(Bundle([Outgoing(*welcome), *missed]))
-        held, self._held = self._held, []
+        held, self._held = self._held, ()
         for (event, *arguments), flags in held:
             self.send_event(event, arguments, flags)
 
