@@ -37,7 +37,7 @@ class Log:
         deadlines: what tells that time has passed.
         seconds: how long a packet is kept at least, and at most an eighth longer.
         max_packets: beyond it the oldest go before their time.
-        max_bytes: the same, of the packets as they are encoded.
+        max_bytes: the same, of their `Outgoing.size`.
 
     Attributes:
         position: of the latest packet.

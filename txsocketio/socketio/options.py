@@ -26,7 +26,10 @@ class RecoveryOptions(Options):
         False, "Whether the middlewares of the namespace are left out for a recovered client."
     )
     max_packets: int = option(100_000, "How many of its latest events a namespace keeps.")
-    max_bytes: int = option(64_000_000, "How many bytes these may have together, as they are sent.")
+    max_bytes: int = option(
+        64_000_000,
+        "Bytes that these may have together, 128 for each besides its own; they take two to three times that.",
+    )
     max_sessions: int = option(100_000, "How many clients of a namespace may be away and still be recovered.")
 
     def __post_init__(self) -> None:
