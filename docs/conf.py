@@ -11,7 +11,7 @@ author = "The txsocketio authors"
 project_copyright = "2026, The txsocketio authors"
 version = release = installed_version("txsocketio")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "options"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "options", "shown_by"]
 exclude_patterns = ["_build"]
 default_role = "code"
 html_theme = "furo"

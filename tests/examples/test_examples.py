@@ -6,8 +6,12 @@ import json
 import sys
 import threading
 import urllib.request
+from functools import partial
+from hashlib import sha256
 
+import pytest
 import socketio
+from socketio.exceptions import ConnectionError
 
 from tests.programs import ROOT, Program, twistd
 from tests.python_client import connected
@@ -41,15 +45,92 @@ def test_hello() -> None:
 
 
 def test_chat() -> None:
-    """An application for the command: who is in the room hears what is said, and that somebody came."""
+    """Who is in a room hears what is said there; a private message comes to one person, in all tabs."""
     with twistd("socketio", "--app=chat:setup", f"--listen={LISTEN}", cwd=EXAMPLES) as program:
+        url, ada_heard, grace_heard = address(program), Heard(), Heard()
+        assert refusal(url) == {"message": "a name, please", "data": {"code": "nameless"}}
+        with connected(url, auth={"name": "Ada"}) as ada, connected(url, auth={"name": "Grace"}) as grace:
+            ada_heard.listen_to(ada, "entered", "said", "left", "told")
+            grace_heard.listen_to(grace, "entered", "said", "told")
+            assert ada.call("enter", "tea") == "welcome"
+            assert grace.call("say", ("tea", "hello?")) == "enter it first"
+            grace.call("enter", "tea")
+            assert grace.call("say", ("tea", "hello")) == "delivered"
+            assert ada.call("tell", ("Alan", "psst")) == "not here"
+            with connected(url, auth={"name": "Grace"}) as tab:
+                second_tab = Heard()
+                second_tab.listen_to(tab, "said", "told")
+                assert ada.call("tell", ("Grace", "psst")) == "delivered"
+                assert second_tab.next(1) == grace_heard.next(1) == [("told", "Ada", "psst")]
+            grace.disconnect()
+            assert ada_heard.next(3) == [
+                ("entered", "tea", "Grace"), ("said", "tea", "Grace", "hello"), ("left", "tea", "Grace")
+            ]  # fmt: skip
+
+
+def test_authentication() -> None:
+    """A token lets in; a right lets an event pass; an administrator can send somebody away."""
+    with twistd("socketio", "--app=authentication:io", f"--listen={LISTEN}", cwd=EXAMPLES) as program:
+        url, heard = address(program), Heard()
+        assert refusal(url, auth={"token": "a guess"}) == {"message": "not authorized", "data": {"code": "token"}}
+        bobs, anns = {"token": "bob's token"}, {"token": "ann's token"}
+        assert refusal(url, "/admin", auth=bobs) == {"message": "not allowed"}
+        with connected(url, auth=bobs) as bob, connected(url, auth=anns, namespaces=["/", "/admin"]) as ann:
+            heard.listen_to(bob, "refused", "news", "disconnect")
+            bob.emit("publish", "spam")
+            assert heard.next(1) == [("refused", "publish needs the right to publish")]
+            ann.emit("publish", "tea is ready")
+            assert heard.next(2)[1] == ("news", "ann", "tea is ready")
+            ann.call("sign out", "bob", namespace="/admin")
+            assert heard.next(3)[2][0] == "disconnect"
+
+
+def test_tenants() -> None:
+    """What is posted stays with the tenant; an announcement reaches all of them."""
+    with twistd("socketio", "--app=tenants:io", f"--listen={LISTEN}", cwd=EXAMPLES) as program:
+        url, acme, globex = address(program), Heard(), Heard()
+        assert refusal(url, "/nobody") == {"message": "Invalid namespace"}
+        assert refusal(url, "/acme", auth={"user": "cid"}) == {"message": "not a member"}
+        with (
+            connected(url, namespaces=["/acme"], auth={"user": "ann"}) as ann,
+            connected(url, namespaces=["/globex"], auth={"user": "cid"}) as cid,
+            connected(url) as operator,
+        ):
+            acme.listen_to(ann, "posted", "announced", namespace="/acme")
+            globex.listen_to(cid, "posted", "announced", namespace="/globex")
+            assert ann.call("post", "hello", namespace="/acme") == "posted"
+            assert operator.call("announce", "maintenance") == ["/acme", "/globex"]
+            assert acme.next(2) == [("posted", "ann", "hello"), ("announced", "maintenance")]
+            assert globex.next(1) == [("announced", "maintenance")]
+
+
+def test_presence() -> None:
+    """A person with two tabs comes once, and is gone when both are closed."""
+    with twistd("socketio", "--app=presence:io", f"--listen={LISTEN}", cwd=EXAMPLES) as program:
         url, heard = address(program), Heard()
         with connected(url, auth={"name": "Ada"}) as ada:
-            ada.on("chat:joined", heard)
-            ada.on("chat:message", heard)
+            heard.listen_to(ada, "came", "status", "gone")
+            assert ada.call("enter", "tea") == {"Ada": "here"}
             with connected(url, auth={"name": "Grace"}) as grace:
-                assert grace.call("chat:message", "hello") == "delivered"
-                assert heard.next(2) == [("Grace",), ("Grace", "hello")]
+                assert grace.call("enter", "tea") == {"Ada": "here", "Grace": "here"}
+                grace.call("status", "thirsty")
+                with connected(url, auth={"name": "Grace"}) as tab:
+                    tab.call("enter", "tea")
+            assert heard.next(3) == [("came", "Grace"), ("status", "Grace", "thirsty"), ("gone", "Grace")]
+
+
+def test_upload() -> None:
+    """Each piece is acknowledged with what has come until then, and at last there is the digest of it all."""
+    with twistd("socketio", "--app=upload:io", f"--listen={LISTEN}", cwd=EXAMPLES) as program:
+        file = bytes(range(256)) * 1000
+        with connected(address(program)) as client:
+            assert client.call("begin", ("huge", 10**12)) == {"error": "too large"}
+            assert client.call("piece", b"x") == {"error": "not expected"}
+            piece = client.call("begin", ("file", len(file)))["piece"]
+            assert client.call("end") == {"error": "incomplete"}
+            progress = [client.call("piece", file[start : start + piece]) for start in range(0, len(file), piece)]
+            assert progress == [65536, 131072, 196608, 256000]
+            assert client.call("end") == {"sha256": sha256(file).hexdigest()}
 
 
 def test_site() -> None:
@@ -120,6 +201,16 @@ def test_own_parser() -> None:
             assert heard.next(1) == [("quiet",)]
 
 
+def refusal(url: str, namespace: str = "/", **options: object) -> Json:
+    """What a client is told that is not let in."""
+    client, heard = socketio.Client(reconnection=False), Heard()
+    client.on("connect_error", heard, namespace=namespace)
+    with pytest.raises(ConnectionError):
+        client.connect(url, namespaces=[namespace], wait_timeout=5, **options)
+    client.shutdown()
+    return heard.next(1)[0][0]
+
+
 class Heard:
     """Collects the arguments of events."""
 
@@ -131,6 +222,11 @@ class Heard:
         with self._changed:
             self._events.append(arguments)
             self._changed.notify()
+
+    def listen_to(self, client: Json, *events: str, namespace: str = "/") -> None:
+        """Collect these events of a client, the names before the arguments."""
+        for event in events:
+            client.on(event, partial(self, event), namespace=namespace)
 
     def next(self, count: int) -> list[tuple[object, ...]]:
         """The first `count` events, waiting for them."""

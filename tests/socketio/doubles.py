@@ -42,6 +42,9 @@ class RecordingSession:
         ended: the reason with which it closed, or None.
     """
 
+    protocol = 4
+    sid = "secret"
+
     def __init__(self, transport: str = "websocket", fields: dict[bytes, bytes] = FIELDS) -> None:
         self.transport = transport
         self.request = HTTPRequest("GET", "/socket.io/?EIO=4&color=red", fields, ("192.0.2.7", True))

@@ -84,6 +84,17 @@ def test_listeners_are_those_that_were_registered(served: Served) -> None:
         assert listening.listeners("never registered") == []
 
 
+def test_names_of_the_events_that_are_listened_to(served: Served) -> None:
+    """Those of the socket's own, too; once each."""
+    _, socket = served.client()
+    for event in ("hi", "disconnect", "hi", "disconnect", "ho"):
+        socket.once(event, lambda: None)
+        served.io.on(event, lambda: None)
+    socket.off("ho")
+    assert socket.event_names() == ["hi", "disconnect"]
+    assert served.io.event_names() == ["hi", "disconnect", "ho"]
+
+
 def test_all_listeners_of_an_event_or_of_all(served: Served) -> None:
     _, socket = served.client()
     for listening in (socket, served.io.of("/chat"), served.io):

@@ -120,7 +120,7 @@ def test_function_that_fails_is_logged_and_wants_nothing(
     session = served.session()
     session.receive("0/a,")
     assert session.sent == [f"4/a,{INVALID}"]
-    assert logged_errors.take(ZeroDivisionError) == ["Whether there shall be /a could not be found out"]
+    assert logged_errors.take(ZeroDivisionError) == ["A function given to of() failed when it was asked for /a"]
     served.io.of(re.compile(".*"))
     session.join("/a")
     logged_errors.take(ZeroDivisionError)
@@ -138,7 +138,7 @@ def test_function_has_limited_time(logged_errors: LoggedErrors) -> None:
     served.clock.advance(0.2)
     assert session.sent == [f"4/a,{INVALID}"]
     assert given_up
-    assert logged_errors.take(TimeoutError) == ["Whether there shall be /a was not found out in time"]
+    assert logged_errors.take(TimeoutError) == ["Whether there shall be /a could not be found out"]
 
 
 def test_same_parent_for_the_same_question(served: Served, rooms: ParentNamespace) -> None:
@@ -204,6 +204,7 @@ def test_session_that_is_closing_joins_nothing(served: Served, asked: list[Defer
     asked[1].callback(False)
     assert not session.sent
     session.drain()
+    assert list(served.io.namespaces) == ["/"]
 
 
 def test_namespaces_that_are_asked_for_count(asked: None) -> None:
@@ -325,16 +326,35 @@ def test_last_one_who_leaves_ends_the_child(cleaning: Served) -> None:
     assert cleaning.io.namespaces["/room-1"] is not child
 
 
+def refuse(socket: Socket) -> None:
+    raise ConnectionRefused
+
+
 def test_refused_client_ends_the_child_too(cleaning: Served) -> None:
     """A8.5."""
-
-    def refuse(socket: Socket) -> None:
-        raise ConnectionRefused
-
     cleaning.io.of(re.compile(r"/room-\d+")).use(refuse)
+    cleaning.io.of("/room-1")
     session = cleaning.session()
     session.receive("0/room-1,")
     assert list(cleaning.io.namespaces) == ["/"]
+
+
+def test_refused_client_leaves_nothing_behind(served: Served, rooms: ParentNamespace) -> None:
+    """Nobody can fill the server with namespaces that he may not enter. What the application made stays."""
+    rooms.use(refuse)
+    served.io.of("/room-1")
+    session = served.session()
+    session.receive("0/room-1,", "0/room-2,")
+    assert list(served.io.namespaces) == ["/", "/room-1"]
+    rooms.children["/room-1"].emit("hi")
+
+
+def test_child_that_the_application_has_found_stays(served: Served, rooms: ParentNamespace) -> None:
+    """It may have registered something there."""
+    rooms.use(refuse)
+    served.io.on("new_namespace", lambda namespace: served.io.of(namespace.name))
+    served.session().receive("0/room-1,")
+    assert list(served.io.namespaces) == ["/", "/room-1"]
 
 
 def test_child_waits_for_who_is_coming(cleaning: Served) -> None:

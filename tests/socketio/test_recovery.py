@@ -318,3 +318,13 @@ def test_what_a_client_causes_by_its_end_waits_for_its_turn(served: Served) -> N
     assert [client.offset for client in clients] == ["2", "2", None, "3", "3"]
     clients[2].connect()
     assert clients[2].hears() == ["connected", 1, 2]
+
+
+def test_client_that_comes_while_an_event_is_overheard_gets_it_once(served: Served, client: Client) -> None:
+    """It is not kept before it is sent, or a client would get it both ways."""
+    client.socket.on_any_outgoing(lambda *_: other.connect())
+    other = Client(served)
+    assert other.packets() == ["connected"]
+    other.lose()
+    served.io.emit("n", 1)
+    assert (client.hears(), other.hears()) == ([1], ["connected", 1])

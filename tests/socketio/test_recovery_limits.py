@@ -256,8 +256,9 @@ def test_client_that_fails_at_its_welcome_leaves_no_room(served: Served, client:
     session.receive(f'0{{"pid":"{client.pid}"}}')
     assert not served.io.root.adapter.rooms.members("r")
     assert not served.io.root.sockets
+    served.io.to(before).emit("n", 1)
     client.connect()
-    assert client.packets() == ["connected"]
+    assert client.hears() == ["connected", 1]
     assert (client.id, client.rooms) == (before, {"r"})
 
 

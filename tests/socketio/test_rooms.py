@@ -7,7 +7,7 @@ from collections import defaultdict
 from functools import partial
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.conftest import LoggedErrors
@@ -77,7 +77,9 @@ actions = st.lists(
 )
 
 
+@example([("join", 1, [0]), ("join", 0, [0]), ("leave", 1, [0]), ("go", 0, [])], [], [])
 @given(actions, st.lists(room, max_size=3), st.lists(room, max_size=2))
+@example([("leave", 0, [0]), ("join", 0, [0]), ("go", 0, [])], [], [])  # its end was told twice
 def test_rooms_are_as_the_plain_ones(
     actions: list[tuple[str, int, list[str | int]]], rooms: list[str | int], excluded: list[str | int]
 ) -> None:
@@ -195,6 +197,20 @@ def test_what_is_told_stays_in_order(served: Served, told: list[Json]) -> None:
         "create_room", "join_room", "leave_room", "delete_room", "create_room", "join_room"
     ]  # fmt: skip
     assert bob.rooms == {bob.id, "a"}
+
+
+def test_who_is_sent_away_by_a_listener(served: Served) -> None:
+    """In the middle of joining, or on the way in: nothing is kept of him."""
+    adapter = served.io.root.adapter
+    told = ToldRooms()
+    told.listen_to(adapter)
+    served.io.of("/").use(lambda socket: socket.join(["a", "b"]) if socket.handshake.auth else None)
+    _, socket = served.client()
+    adapter.on("join_room", lambda room, id: served.io.to(id).disconnect_sockets() if room == "a" else None)
+    socket.join(["a", "b", "c"])
+    served.session().receive('0{"join":1}')
+    assert not told.members
+    assert [vars(adapter.rooms)[name] for name in ("_members", "_joined")] == [{}, {}]
 
 
 def test_listener_that_fails(served: Served, told: list[Json], logged_errors: LoggedErrors) -> None:

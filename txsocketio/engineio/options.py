@@ -118,7 +118,9 @@ class EngineOptions(Options):
     transports: Sequence[str] = option(TRANSPORTS, "The transports that are served.")
     allow_upgrades: bool = option(True, "Whether a long-polling session may move to WebSocket.")
     allow_eio3: bool = option(
-        False, "Whether clients of Engine.IO 3, which are those of Socket.IO 2, are served on the same port."
+        False,
+        "Whether clients of Engine.IO 3, which are those of Socket.IO 2, are served on the same port. The ids of their "
+        "sockets are made of the id of the session, which is a secret: do not show these to other clients.",
     )
     per_message_deflate: bool | Mapping[str, int] = option(
         False,

@@ -57,7 +57,8 @@ class Outgoing:
     @property
     def size(self) -> int:
         """About as many bytes as it keeps while it waits; an empty message is not free either."""
-        return OVERHEAD + len(self.text or b"") + sum(map(len, self.attachments))
+        size = OVERHEAD if self.text is None else OVERHEAD + len(self.text)
+        return size + sum(map(len, self.attachments)) if self.attachments else size
 
     def messages(self) -> Iterator[tuple[int, bytes]]:
         """The WebSocket messages with the first byte of their frames."""

@@ -26,8 +26,8 @@ import orjson
 from msgpack import ExtType, Packer, unpackb
 
 from txsocketio.errors import PacketError, UnserializableData
-from txsocketio.protocol.json_codec import dumps
-from txsocketio.protocol.packet import Packet
+from txsocketio.protocol.json_codec import dumps, loads
+from txsocketio.protocol.packet import ACK, BINARY_ACK, BINARY_EVENT, EVENT, Packet
 from txsocketio.protocol.parser import checked_packet
 from txsocketio.types import Json
 
@@ -102,6 +102,21 @@ class MsgpackDecoder:
         if isinstance(message, str):
             raise PacketError("got plaintext data instead of a packet")
         return decode(message)
+
+
+class OldMsgpackDecoder(MsgpackDecoder):
+    """The same for clients of Socket.IO 2: joining and leaving is JSON, and binary has types of its own."""
+
+    __slots__ = ()
+
+    def add(self, message: str | bytes) -> Packet:
+        fields = loads(message) if isinstance(message, str) else _unpack(message)
+        if type(fields) is not dict:
+            raise PacketError("invalid format")
+        kind = fields.get("type")
+        if kind in (BINARY_EVENT, BINARY_ACK):
+            kind = EVENT if kind == BINARY_EVENT else ACK
+        return checked_packet(kind, fields.get("nsp"), fields.get("id"), fields.get("data"))
 
 
 def decode(message: bytes) -> Packet:

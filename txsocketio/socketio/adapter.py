@@ -65,7 +65,7 @@ class Adapter(Listening):
         super()._add(event, handler)
         self.rooms.watch = self._tell
 
-    def _tell(self, *events: RoomEvent) -> None:
+    def _tell(self, events: list[RoomEvent]) -> None:
         """Call those who listen. What they do to rooms is told after what has happened before."""
         is_telling = bool(self._untold)
         self._untold.extend(events)
@@ -113,8 +113,8 @@ class Adapter(Listening):
 
         timeout = namespace.options.ack_timeout if flags.timeout is None else flags.timeout
         answers = Answers(timeout, namespace.clock, forget)
-        self.ask(outgoing, id, recipients, answers)
         answers.expect(len(recipients))
+        self.ask(outgoing, id, recipients, answers)
         return answers.deferred
 
     def ask(self, outgoing: Outgoing, id: int, recipients: Collection[Socket], waiting: Waiting) -> None:

@@ -66,6 +66,10 @@ class ClientListening(Listening):
         """The handlers of the event, as they were registered."""
         return unwrapped(self.life_handlers(event)) if event in LIFE_EVENTS else super().listeners(event)
 
+    def event_names(self) -> list[str]:
+        """The events that somebody listens to."""
+        return list(dict.fromkeys((*self.handlers, *(name for name, _ in self.life))))
+
     def remove_all_listeners(self, event: str | None = None) -> None:
         """Undo `on` and `once` for all handlers of the event, or of every event. `on_any` is something else."""
         super().remove_all_listeners(event)

@@ -21,7 +21,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from txsocketio.engineio.engine import new_sid
 from txsocketio.engineio.outgoing import Outgoing
@@ -34,18 +35,18 @@ from txsocketio.socketio.socket import CONNECTED, CONNECTING, GONE, Socket
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
-    from twisted.python.failure import Failure
-
     from txsocketio.engineio.deadlines import Deadline
     from txsocketio.engineio.session import Session
+    from txsocketio.protocol.parser import Decoder
     from txsocketio.socketio.namespace import Namespace
+    from txsocketio.socketio.parent import ParentNamespace
     from txsocketio.socketio.server import Server
 
 #: The head of an event that has an id or a namespace in it, and no attachments.
 _EVENT = re.compile(r"2(?:(/[^,]*),)?([0-9]{0,15})\[")
 
 #: What most clients wait for.
-_NOTHING: dict[str, Deferred[Namespace]] = {}
+_NOTHING: dict[str, Deferred[ParentNamespace]] = {}
 
 
 class Connection:
@@ -72,7 +73,7 @@ class Connection:
         self.sockets: dict[str, Socket] = {}
         self._server = server
         self._asked = _NOTHING
-        self._decoder = server.parser.decoder()
+        self._decoder = self.new_decoder()
         self._attachments_due: Deadline | None = None
         self._attachments_since = 0.0
         self._joining_due: Deadline | None = None
@@ -130,17 +131,17 @@ class Connection:
             return
         if packet is not None:
             self.session.on_message = self.receive
-            self._handle(packet)
+            self.handle(packet)
         elif self._decoder.incomplete is not None and message.__class__ is str:
             self._await_attachments(self._decoder.incomplete)
 
-    def _handle(self, packet: Packet) -> None:
+    def handle(self, packet: Packet) -> None:
         """Do what the table on top says."""
         type = packet.type
         socket = self.sockets.get(packet.namespace)
         if socket is None or socket.state is GONE:
             if type == CONNECT and packet.namespace not in self._asked:
-                self._join(packet.namespace, packet.data or {})
+                self.join(packet.namespace, packet.data or {})
                 return
             if socket is not None and type != CONNECT_ERROR:
                 if type == DISCONNECT:
@@ -160,7 +161,8 @@ class Connection:
                 return
         self.break_off(f"packet type {type} for {packet.namespace!r} is not allowed now")
 
-    def _join(self, name: str, auth: dict[str, Json]) -> None:
+    def join(self, name: str, auth: dict[str, Json]) -> None:
+        """The client wants to be in a namespace."""
         namespaces, options = self._server.namespaces, self._server.options
         namespace = namespaces.get(name)
         if namespace is None and (not namespaces.parents or len(name) > options.max_namespace_length):
@@ -181,42 +183,50 @@ class Connection:
     def _ask_for(self, name: str, auth: dict[str, Json]) -> None:
         """Let the application say whether there shall be such a namespace."""
         try:
-            found = step(self._server.namespaces.find(name, auth))
-        except ConnectionRefused as refusal:
-            self._refuse(name, refusal.message)
+            asked = step(self._server.namespaces.find(name, auth))
+            if not isinstance(asked, Deferred):
+                self._found(asked, name, auth)
+                return
+        except Exception:  # noqa: BLE001 - a refusal, or a border: the application's code
+            self._not_found(Failure(), name)
             return
-        if not isinstance(found, Deferred):
-            self._enter(found, auth)
-            return
-        self._asked = {**self._asked, name: found}
-        found.addTimeout(self._server.options.middleware_timeout, self._server.engine.clock, expired)
-        found.addBoth(self._answered, name)
-        found.addCallbacks(self._enter, self._not_found, (auth,), errbackArgs=(name,))
-        found.addErrback(lambda failure: log.failure("Joining {name} failed", failure, name=name))
+        self._asked = {**self._asked, name: asked}
+        asked.addTimeout(self._server.options.middleware_timeout, self._server.engine.clock, expired)
+        asked.addBoth(self._answered, name)
+        asked.addCallback(self._found, name, auth)
+        asked.addErrback(self._not_found, name)
 
     def _answered(self, result: Json, name: str) -> Json:
         self._asked = {each: asked for each, asked in self._asked.items() if each != name}
         return result
 
+    def _found(self, parent: ParentNamespace, name: str, auth: dict[str, Json]) -> None:
+        if self.session.is_open:
+            self._enter(self._server.namespaces.bring(parent, name), auth)
+
     def _not_found(self, failure: Failure, name: str) -> None:
         message = "Invalid namespace"
         if isinstance(failure.value, ConnectionRefused):
             message = failure.value.message
-        elif failure.check(TimeoutError):
-            log.failure("Whether there shall be {name} was not found out in time", failure, name=name)
+        elif failure.check(CancelledError) is None:
+            log.failure("Whether there shall be {name} could not be found out", failure, name=name)
         if self.session.is_open:
             self._refuse(name, message)
 
     def _enter(self, namespace: Namespace, auth: dict[str, Json]) -> None:
         """Let the namespace say whether the client may come in."""
-        if not self.session.is_open:
-            return
         issued = int(self._server.engine.clock.seconds() * 1000)
-        socket = namespace.adapter.socket_class(
-            new_sid(), namespace, self, Handshake(self.session.request, auth, issued)
-        )
+        socket = self.create_socket(namespace, Handshake(self.session.request, auth, issued))
         self.sockets[namespace.name] = socket
         namespace.admit(socket)
+
+    def new_decoder(self) -> Decoder:
+        """What makes packets of the client's messages."""
+        return self._server.parser.decoder()
+
+    def create_socket(self, namespace: Namespace, handshake: Handshake) -> Socket:
+        """The client in a namespace that it may enter."""
+        return namespace.adapter.socket_class(new_sid(), namespace, self, handshake)
 
     def _refuse(self, name: str, message: str) -> None:
         text, attachments = self._server.parser.encode(CONNECT_ERROR, name, None, {"message": message})
@@ -278,7 +288,7 @@ class Connection:
         for asked in list(self._asked.values()):
             asked.cancel()
         if self._decoder.incomplete is not None:
-            self._decoder = self._server.parser.decoder()  # who keeps a socket does not keep what it has received
+            self._decoder = self.new_decoder()  # who keeps a socket does not keep what it has received
         for socket in sockets.values():
             socket.ended(reason, description)
 

@@ -82,6 +82,10 @@ class Listening:
         """The handlers of the event, as they were registered."""
         return unwrapped(self.handlers.get(event, ()))
 
+    def event_names(self) -> list[str]:
+        """The events that somebody listens to."""
+        return list(self.handlers)
+
     def remove_all_listeners(self, event: str | None = None) -> None:
         """Undo `on` and `once` for all handlers of the event, or of every event."""
         if event is None:

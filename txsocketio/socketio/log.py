@@ -1,24 +1,33 @@
 """The latest packets of a namespace in their order, so that who missed some of them can be sent those.
 
-             start                         position
-    gone ------|--- 8 --- 9 --- 12 --- 13 --|          Log.after(9, rooms) gives what of 12 and 13 is for these rooms
+    gone | start        8   9   12   13        position      8 is for all, 12 for two rooms
+                   all: 8
+                     a:     9   12   13
+                     b:         12                           after(8, {"b"}) gives 12
 
-A packet has a position, a number that only grows; in front of `start` nothing is known any more.
+A packet has a position, a number that only grows; in front of `start` nothing is known any more. What is for a room is
+kept by room too, so that somebody's packets are found without looking at all: when a network fails, thousands come back
+at once, and most of what is kept is for others.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from txsocketio.engineio.deadlines import Deadline, Deadlines
     from txsocketio.engineio.outgoing import Outgoing
 
 #: The time for which packets are kept is measured in so many parts, so that no packet needs a time of its own.
 PARTS = 8
+
+#: The rooms of a packet that is for all.
+EVERYBODY = (None,)
+
+#: The position of a packet, the packet, its size, its rooms and the excluded ones.
+Kept = tuple[int, "Outgoing", int, Sequence[str | None], Sequence[str]]
 
 
 class Log:
@@ -42,7 +51,8 @@ class Log:
         self._part = seconds / PARTS
         self._max_packets = max_packets
         self._max_bytes = max_bytes
-        self._packets: deque[tuple[int, Outgoing, Sequence[str], Sequence[str]]] = deque()
+        self._packets: deque[Kept] = deque()
+        self._by_room: dict[str | None, deque[Kept]] = {}
         self._bytes = 0
         self._marks: deque[int] = deque()
         self._tick_due: Deadline | None = None
@@ -52,9 +62,17 @@ class Log:
 
     def append(self, position: int, outgoing: Outgoing, rooms: Sequence[str], excluded: Sequence[str]) -> None:
         """Keep a packet that was sent to these rooms, or to everybody if there are none. Hot path."""
+        size = outgoing.size
+        kept: Kept = position, outgoing, size, rooms or EVERYBODY, excluded
         self.position = position
-        self._packets.append((position, outgoing, rooms, excluded))
-        self._bytes += outgoing.size
+        self._packets.append(kept)
+        for room in kept[3]:
+            packets = self._by_room.get(room)
+            if packets is None:
+                self._by_room[room] = deque((kept,))
+            else:
+                packets.append(kept)
+        self._bytes += size
         while self._bytes > self._max_bytes or len(self._packets) > self._max_packets:
             self._drop_oldest()
         if self._tick_due is None:
@@ -62,18 +80,19 @@ class Log:
 
     def after(self, position: int, rooms: set[str]) -> list[Outgoing]:
         """What is behind the position for somebody who is in these rooms, the oldest first."""
-        found = []
-        for at, outgoing, to, excluded in reversed(self._packets):
-            if at <= position:
-                break
-            if (not to or not rooms.isdisjoint(to)) and rooms.isdisjoint(excluded):
-                found.append(outgoing)
-        found.reverse()
-        return found
+        found: dict[int, Outgoing] = {}
+        for room in (None, *rooms):
+            for at, outgoing, _, _, excluded in reversed(self._by_room.get(room, ())):
+                if at <= position:
+                    break
+                if rooms.isdisjoint(excluded):
+                    found[at] = outgoing
+        return [found[at] for at in sorted(found)]
 
     def clear(self) -> None:
         """Forget all packets; positions go on where they are."""
         self._packets.clear()
+        self._by_room.clear()
         self._bytes = 0
         self.start = self.position
         self._marks.clear()
@@ -82,8 +101,13 @@ class Log:
             self._tick_due = None
 
     def _drop_oldest(self) -> None:
-        self.start, outgoing, _, _ = self._packets.popleft()
-        self._bytes -= outgoing.size
+        self.start, _, size, rooms, _ = self._packets.popleft()
+        self._bytes -= size
+        for room in rooms:
+            packets = self._by_room[room]
+            packets.popleft()
+            if not packets:
+                del self._by_room[room]
 
     def _await_tick(self) -> None:
         self._tick_due = self._deadlines.start(self._part, self._tick)

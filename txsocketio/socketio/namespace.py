@@ -159,6 +159,10 @@ class Namespace(Entrance):
         """Call those who listen to an event of the namespace."""
         call_all(self.handlers.get(event, ()), event, arguments)
 
+    def kept(self) -> Namespace:
+        """Itself: the application has it in its hands."""
+        return self
+
     def expired(self, session: RecoverySession) -> None:
         """The session of a client that was cut off cannot go on any more."""
         self.tell("session_expired", session)

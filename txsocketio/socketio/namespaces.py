@@ -42,16 +42,15 @@ class Namespaces(dict[str, Namespace]):
         """
         if not name.startswith("/"):
             name = f"/{name}"
-        namespace = self.get(name)
-        if namespace is not None:
-            return namespace
+        if name in self:
+            return self[name].kept()
         if "," in name:
             raise InvalidNamespace(f"{name!r}: a comma ends the name in a packet")
         if len(name) > self._server.options.max_namespace_length:
             raise InvalidNamespace(f"{name!r} is longer than max_namespace_length")
         for parent in self.parents:
             if parent.matches(name):
-                return self._add(parent.create(name))
+                return self._add(parent.create(name)).kept()
         return self._add(Namespace(self._server, name))
 
     def parent(self, wanted: Wanted) -> ParentNamespace:
@@ -70,28 +69,32 @@ class Namespaces(dict[str, Namespace]):
         self.parents += (parent,)
         return parent
 
-    async def find(self, name: str, auth: Json) -> Namespace:
-        """The namespace that a client asks for, when it did not exist until now.
+    async def find(self, name: str, auth: Json) -> ParentNamespace:
+        """Who wants the namespace that a client asks for, when it did not exist until now.
 
         Raises:
-            ConnectionRefused: nobody wants it, or there are too many.
+            ConnectionRefused: nobody does.
         """
         for parent in self.parents:
             try:
-                is_wanted = await parent.wants(name, auth)
+                if await parent.wants(name, auth):
+                    return parent
             except CancelledError:
                 raise
             except ConnectionRefused:
-                is_wanted = False
+                continue
             except Exception:  # noqa: BLE001 - a border, the application's code
-                log.failure("Whether there shall be {name} could not be found out", name=name)
-                is_wanted = False
-            if is_wanted:
-                return self.get(name) or self._bring(parent, name)
+                log.failure("A function given to of() failed when it was asked for {name}", name=name)
         raise ConnectionRefused("Invalid namespace")
 
-    def _bring(self, parent: ParentNamespace, name: str) -> Namespace:
-        """What a client brings into being."""
+    def bring(self, parent: ParentNamespace, name: str) -> Namespace:
+        """The namespace that a client brings into being, unless another one has meanwhile.
+
+        Raises:
+            ConnectionRefused: there are too many.
+        """
+        if name in self:
+            return self[name]
         limit = self._server.options.max_dynamic_namespaces
         left = limit - sum(len(each.children) for each in self.parents)
         if left <= 0:

@@ -74,12 +74,16 @@ class ParentNamespace(Entrance):
 
 
 class ChildNamespace(Namespace):
-    """A namespace that has a parent, and may end when it is empty."""
+    """A namespace that has a parent, and may end when it is empty.
+
+    It always does if nobody has ever been let in: who is refused must leave nothing behind.
+    """
 
     def __init__(self, parent: ParentNamespace, name: str) -> None:
         super().__init__(parent.server, name)
         self._parent = parent
         self._clients = 0
+        self._is_kept = False
         self.middlewares = parent.middlewares
         for event, handlers in parent.handlers.items():
             self.handlers[event] = tuple(self._own(event, handler) for handler in handlers)
@@ -92,7 +96,13 @@ class ChildNamespace(Namespace):
         self._clients += 1
         super().admit(socket)
 
+    def kept(self) -> Namespace:
+        self._is_kept = not self.options.cleanup_empty_child_namespaces
+        return self
+
     def forget(self, socket: Socket) -> None:
+        if socket.id in self.sockets:
+            self.kept()
         super().forget(socket)
         self._clients -= 1
         self._end_if_empty()
@@ -103,7 +113,7 @@ class ChildNamespace(Namespace):
 
     def _end_if_empty(self) -> None:
         """End if nobody is here, on the way in, or away and may come back."""
-        if self._clients == 0 and self.options.cleanup_empty_child_namespaces and not self.adapter.is_needed():
+        if self._clients == 0 and not self._is_kept and not self.adapter.is_needed():
             del self._parent.children[self.name]
             self.server.namespaces.forget(self)
 

@@ -235,7 +235,9 @@ class Recovery:
 
     def session_of(self, socket: RecoverableSocket) -> RecoverySession:
         """The session of a socket as it is now."""
-        return RecoverySession(socket.pid, socket.id, socket.rooms, socket.data, socket.floor)
+        # Its own room too, which it has not entered yet if its connection failed under the CONNECT packet.
+        rooms = {socket.id, *socket.rooms}
+        return RecoverySession(socket.pid, socket.id, rooms, socket.data, socket.floor)
 
     def resume(self, socket: RecoverableSocket) -> list[Outgoing] | None:
         """Let a restored socket take over its session.
@@ -328,12 +330,11 @@ class RecoveryAdapter(Adapter):
     def _send(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> None:
         recovery = self.recovery
         log = recovery.log
-        if flags.volatile or not recovery.is_needed():
-            outgoing = self._encode([*event, recovery.offset_of(log.position)], None, flags)
-        else:
-            position = log.position + 1
-            outgoing = self._encode([*event, recovery.offset_of(position)], None, flags)
-            log.append(position, outgoing, rooms, excluded)
+        is_kept = not flags.volatile and (recovery.connected or recovery.away)
+        position = log.position + 1 if is_kept else log.position
+        outgoing = self._encode([*event, recovery.offset_of(position)], None, flags)
         if self.is_overheard:
             self.overhear(event, self.rooms.select(rooms, excluded))
+        if is_kept:
+            log.append(position, outgoing, rooms, excluded)
         self.deliver(outgoing, rooms, excluded)

@@ -33,7 +33,8 @@ class Rooms:
     """
 
     def __init__(self, sockets: Mapping[str, Socket]) -> None:
-        self.watch: Callable[..., None] | None = None
+        self.watch: Callable[[list[RoomEvent]], None] | None = None
+        self._untold: list[RoomEvent] = []
         self._sockets = sockets
         self._members: dict[str, set[Socket]] = {}
         self._joined: dict[Socket, set[str]] = {}
@@ -46,6 +47,7 @@ class Rooms:
             self._joined.setdefault(socket, set()).add(room)
             if socket.connected:
                 self._add(socket, room)
+        self._tell()
 
     def leave(self, socket: Socket, rooms: Iterable[str]) -> None:
         """Remove the socket from those of the rooms that it is in."""
@@ -54,24 +56,28 @@ class Rooms:
                 self._stored(room)
             self._joined.get(socket, set()).discard(room)
             self._drop(socket, room)
+        self._tell()
 
     def enter(self, socket: Socket) -> None:
         """Make what the socket joined before it was connected count, and the room of its own id."""
-        for room in tuple(self._joined.get(socket, ())):
+        for room in self._joined.get(socket, ()):
             self._add(socket, room)
         if socket.id in self._members:
             self._add(socket, socket.id)
         elif self.watch is not None:
-            self.watch(("create_room", socket.id), ("join_room", socket.id, socket.id))
+            self._untold += ("create_room", socket.id), ("join_room", socket.id, socket.id)
+        self._tell()
 
     def leave_all(self, socket: Socket, was_connected: bool) -> None:
         """Forget a socket that is connected no longer, or has never been."""
+        is_stored = socket.id in self._members
         for room in self._joined.pop(socket, ()):
             self._drop(socket, room)
-        if socket.id in self._members:
+        if is_stored:
             self._drop(socket, socket.id)
         elif was_connected and self.watch is not None:
-            self.watch(("leave_room", socket.id, socket.id), ("delete_room", socket.id))
+            self._untold += ("leave_room", socket.id, socket.id), ("delete_room", socket.id)
+        self._tell()
 
     def of(self, socket: Socket) -> set[str]:
         """The names of the rooms that the socket is in."""
@@ -121,8 +127,9 @@ class Rooms:
             is_new = not members
             members.add(socket)
             if self.watch is not None:
-                joined = "join_room", room, socket.id
-                self.watch(*((("create_room", room), joined) if is_new else (joined,)))
+                if is_new:
+                    self._untold.append(("create_room", room))
+                self._untold.append(("join_room", room, socket.id))
 
     def _drop(self, socket: Socket, room: str) -> None:
         members = self._members.get(room, set())
@@ -132,5 +139,12 @@ class Rooms:
         if not members and room not in self._sockets:
             self._members.pop(room, None)
         if was_in and self.watch is not None:
-            left = "leave_room", room, socket.id
-            self.watch(*((left,) if members else (left, ("delete_room", room))))
+            self._untold.append(("leave_room", room, socket.id))
+            if not members:
+                self._untold.append(("delete_room", room))
+
+    def _tell(self) -> None:
+        """Tell what has happened, when all of it has: who is told may change the rooms, or send the socket away."""
+        if self._untold and self.watch is not None:
+            events, self._untold = self._untold, []
+            self.watch(events)

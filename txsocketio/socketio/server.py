@@ -21,6 +21,7 @@ from txsocketio.socketio.connection import Connection, DecodingConnection
 from txsocketio.socketio.listening import Listening
 from txsocketio.socketio.namespace import Namespace
 from txsocketio.socketio.namespaces import Namespaces
+from txsocketio.socketio.old_connection import DecodingOldConnection, OldConnection
 from txsocketio.socketio.options import ServerOptions
 from txsocketio.socketio.parent import ParentNamespace, Wanted
 from txsocketio.socketio.recovery import RecoveryAdapter
@@ -67,7 +68,9 @@ class Server(Broadcast, Listening):
         if self.options.client_path is not None:
             self.engine.files = ClientFiles(self.options.client_path, self.engine.answers.send).serve
         self.parser = _parser(self.options)
-        self._connection = Connection if type(self.parser) is DefaultParser else DecodingConnection
+        is_default = type(self.parser) is DefaultParser
+        self._connection = Connection if is_default else DecodingConnection
+        self._old_connection = OldConnection if is_default else DecodingOldConnection
         if self.options.recovery is not None:
             self.adapter_class = RecoveryAdapter
         self.namespaces = Namespaces(self)
@@ -132,7 +135,7 @@ class Server(Broadcast, Listening):
         return all_of([self.namespaces.stop(), self.engine.close()])
 
     def _accept(self, session: Session) -> None:
-        self._connection(self, session)
+        (self._connection if session.protocol == 4 else self._old_connection)(self, session)
 
     def use(self, middleware: H) -> H:
         """See `Namespace.use`."""

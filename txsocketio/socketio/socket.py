@@ -328,9 +328,13 @@ class Socket(ClientListening):
 
     def refused(self, message: str, data: Json) -> None:
         """A middleware has not."""
-        self.send_packet(CONNECT_ERROR, {"message": message} if data is None else {"message": message, "data": data})
+        self.tell_refusal(message, data)
         self.connection.forget(self.namespace.name)
         self.ended("refused")
+
+    def tell_refusal(self, message: str, data: Json) -> None:
+        """Send why."""
+        self.send_packet(CONNECT_ERROR, {"message": message} if data is None else {"message": message, "data": data})
 
     def ended(self, reason: str, description: str = "") -> None:
         """The socket goes, whoever wanted it. The one place that makes it GONE."""

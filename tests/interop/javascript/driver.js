@@ -2,7 +2,7 @@
 // What every scenario shares: `node NAME.js URL TRANSPORT` looks at one side of the server and prints a line of JSON for each
 // fact that it observed. It judges nothing: that is the business of the test that started it.
 
-const { io } = require("socket.io-client");
+let { io } = require("socket.io-client");
 
 const [url, transport] = process.argv.slice(2);
 const TRANSPORTS = { polling: ["polling"], websocket: ["websocket"], upgrade: ["polling", "websocket"] };
@@ -10,6 +10,11 @@ const opened = [];
 
 /** The certificate of a server under test is its own. */
 const DEFAULTS = { reconnection: false, forceNew: true, rejectUnauthorized: false };
+
+/** Another version of the client for all that is opened from now on. */
+function use(client) {
+  io = client;
+}
 
 /** What JSON cannot carry, in words: bytes become "hex:…". */
 function plain(value) {
@@ -77,4 +82,4 @@ async function run(scenario) {
   for (const socket of opened) socket.disconnect();
 }
 
-module.exports = { collect, connect, fact, next, open, run, settled, share, transport, url };
+module.exports = { collect, connect, fact, next, open, run, settled, share, transport, url, use };
