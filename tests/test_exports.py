@@ -25,6 +25,7 @@ PUBLIC: dict[str, set[str]] = {
         "Server",
         "Session",
         "Socket",
+        "TooManyAttachments",
         "TxSocketIOError",
         "UnserializableData",
         "UnsupportedCall",

@@ -10,6 +10,7 @@
     │   ├── InvalidNamespace        (ValueError) no client could ever join what `of` was asked for
     │   ├── UnsupportedCall         what a parent namespace cannot do, since it does not know all its children
     │   └── UnserializableData      (TypeError)  an argument has no form on the wire
+    │       └── TooManyAttachments  more binary in one packet than clients take
     ├── ConnectionRefused           raised by an application's middleware to refuse a client
     ├── PeerError                   the client erred: ends that client, never reaches the application's handlers
     │   ├── PacketError             a packet that the protocol does not allow
@@ -87,6 +88,23 @@ class UnsupportedCall(CallerError):
 
 class UnserializableData(CallerError, TypeError):
     """An argument has no form on the wire (not JSON, and not bytes)."""
+
+
+class TooManyAttachments(UnserializableData):
+    """There is more binary in one packet than clients take (`max_attachments`): they would close the connection.
+
+    Attributes:
+        count: how many there are.
+        limit: how many there may be.
+    """
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(count, limit)
+        self.count = count
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"{self.count} binary attachments are more than max_attachments, {self.limit}"
 
 
 class ConnectionRefused(TxSocketIOError):

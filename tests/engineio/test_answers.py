@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engineio.doubles import POLLING, FakeExchange, new_engine, new_request
+from txsocketio.engineio.engine import Engine
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.session import Session
 from txsocketio.errors import OptionError
@@ -46,6 +47,56 @@ def test_cookie(option: Json, expected: str | None) -> None:
 def test_unknown_key_of_the_cookie() -> None:
     with pytest.raises(OptionError, match="http_only"):
         new_engine(cookie={"httpOnly": True})
+
+
+# Fields of the application
+
+
+def test_application_may_replace_our_fields() -> None:
+    """By whichever way it gives one of the same name; the later way wins, and spelling does not matter."""
+    engine = new_engine()
+    engine.use(lambda request, fields: fields.append((b"cache-control", b"private")))
+    answers = [asked(engine)]
+    engine.on("initial_headers", lambda headers, request: headers.update({"Content-type": "text/x-mine"}))
+    engine.on("headers", lambda headers, request: headers.update({"CACHE-CONTROL": "max-age=1"}))
+    answers.append(asked(engine))
+    assert [sorted(answer.items()) for answer in answers] == [
+        [("Content-Type", "text/plain; charset=UTF-8"), ("cache-control", "private")],
+        [("CACHE-CONTROL", "max-age=1"), ("Content-type", "text/x-mine")],
+    ]
+
+
+def test_cookies_of_the_application() -> None:
+    """They come beside ours; a list is several of them."""
+    engine = new_engine(cookie=True, generate_id=lambda request: "SID")
+    engine.on("headers", lambda headers, request: headers.update({"Set-Cookie": ["a=1", "b=2"]}))
+    exchange = FakeExchange(new_request())
+    fields = engine.answers.fields(exchange, engine.answers.cookie("SID"))
+    assert fields == [
+        (b"Set-Cookie", b"io=SID; Path=/; HttpOnly; SameSite=Lax"),
+        (b"Set-Cookie", b"a=1"),
+        (b"Set-Cookie", b"b=2"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "UPGRADE", "Date"])
+def test_fields_that_are_not_the_applications(name: str, logged_errors: Json) -> None:
+    """They say where an answer ends."""
+    engine = new_engine()
+    engine.on("headers", lambda headers, request: headers.update({name: "5"}))
+    assert name not in asked(engine)
+    assert len(logged_errors.take()) == 1
+
+
+def asked(engine: Engine) -> dict[str, str]:
+    """The fields of the answer to a handshake."""
+    exchange = FakeExchange(new_request())
+    engine.handle(exchange)
+    assert exchange.answer is not None
+    return exchange.answer.fields
+
+
+# Compression, old browsers
 
 
 def answered(outgoing: list[Outgoing], option: Json = True, accept: str = "gzip") -> dict[str, str]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.protocol.test_json_codec import SCALARS, nested
-from txsocketio.errors import PacketError, UnserializableData
+from txsocketio.errors import PacketError, TooManyAttachments, UnserializableData
 from txsocketio.protocol.packet import (
     ACK,
     BINARY_ACK,
@@ -24,11 +24,12 @@ from txsocketio.protocol.packet import (
     DefaultParser,
     Packet,
     decode,
-    encode,
 )
 from txsocketio.types import Json
 
 Parts = tuple[int, str, int | None, Json]
+
+encode = DefaultParser(max_attachments=1000).encode
 
 
 def parts(packet: Packet | None) -> Parts:
@@ -457,3 +458,14 @@ def test_a_megabyte_of_sense_is_read() -> None:
 def test_placeholders_are_found_however_many_other_objects_there_are() -> None:
     packet = received(Decoder(), ['51-["x"' + ",{}" * 300_000 + ',{"_placeholder":true,"num":0}]', b"a"])
     assert parts(packet)[3][-1] == b"a"
+
+
+def test_more_attachments_than_clients_take() -> None:
+    """To send them would cost the client its connection; whoever emits them learns so."""
+    parser = DefaultParser()
+    assert len(parser.encode(EVENT, "/", None, ["a", [b"x"] * 10])[1]) == 10
+    for kind in (EVENT, ACK):
+        with pytest.raises(TooManyAttachments, match=r"11 .* max_attachments, 10") as raised:
+            parser.encode(kind, "/", 1, ["a", [b"x"] * 11])
+        assert (raised.value.count, raised.value.limit) == (11, 10)
+    assert len(DefaultParser(max_attachments=11).encode(EVENT, "/", None, ["a", [b"x"] * 11])[1]) == 11

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from txsocketio.engineio.compression import compress
 from txsocketio.engineio.cors import CORS
 from txsocketio.engineio.exchange import Field
-from txsocketio.engineio.listeners import sendable, tell
+from txsocketio.engineio.listeners import overridden, sendable, tell
 from txsocketio.errors import OptionError
 from txsocketio.protocol.json_codec import dumps
 
@@ -74,7 +74,7 @@ class Answers:
         self, exchange: Exchange, status: int, fields: Fields = (), body: bytes = b"", close: bool = False
     ) -> None:
         """Answer with what every answer carries, and the fields."""
-        exchange.respond(status, [*self.fields(exchange.request), *fields, *exchange.extra], body, close)
+        exchange.respond(status, self.fields(exchange, fields), body, close)
 
     def refuse(self, exchange: Exchange, refusal: Refusal) -> None:
         """Answer with an error; an upgrade gets the bare text, and 400, as from the reference server."""
@@ -87,10 +87,14 @@ class Answers:
             body = dumps({"code": refusal.code, "message": refusal.message})
             self.send(exchange, refusal.status, [JSON], body, close=request.is_upgrade)
 
-    def fields(self, request: HTTPRequest) -> list[Field]:
-        """What every answer to the request carries."""
-        fields = self.cors.fields(request)
-        return fields + self._asked("headers", request) if self._listeners["headers"] else fields
+    def fields(self, exchange: Exchange, ours: Fields) -> list[Field]:
+        """All that an answer carries; what the application gives takes the place of what is ours."""
+        fields = [*self.cors.fields(exchange.request), *ours]
+        if exchange.extra:
+            fields = overridden(fields, exchange.extra)
+        if self._listeners["headers"]:
+            fields = overridden(fields, self._asked("headers", exchange.request))
+        return fields
 
     def first_fields(self, request: HTTPRequest) -> list[Field]:
         """What the first answer of a session carries besides."""

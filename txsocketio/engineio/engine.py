@@ -287,8 +287,8 @@ class Engine:
     def _open_websocket(self, exchange: Exchange, sid: str) -> None:
         key = self._switch.key_of(exchange)
         session = self._begin(sid, exchange.request)
-        initial = self.answers.first_fields(exchange.request)
-        websocket, rest = self._switch.take_over(exchange, session, key, initial)
+        exchange.extra = [*exchange.extra, *self.answers.first_fields(exchange.request)]
+        websocket, rest = self._switch.take_over(exchange, session, key)
         self.websockets.add(websocket)
         session.use(websocket)
         session.send_outgoing(self._open_packet(sid, []))
@@ -335,7 +335,7 @@ class Engine:
     def _upgrade(self, exchange: Exchange, session: Session) -> None:
         polling = session.transport_in_use
         key = self._switch.key_of(exchange)
-        websocket, rest = self._switch.take_over(exchange, session, key, [])
+        websocket, rest = self._switch.take_over(exchange, session, key)
         self.websockets.add(websocket)
         websocket.session = upgrade = Upgrade(session, websocket)
         if not isinstance(polling, Polling):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from twisted.logger import Logger
 
-from txsocketio.engineio.exchange import Field
+from txsocketio.engineio.exchange import Field, Fields
 from txsocketio.types import Handler
 
 log = Logger()
@@ -19,6 +19,12 @@ log = Logger()
 #: RFC 9110, 5.6.2 and 5.5: a token, and what a value may contain.
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"[\t -~\x80-\xff]*")
+
+#: What says where an answer ends, and what the connection is from then on.
+_OURS = frozenset((b"connection", b"content-length", b"date", b"transfer-encoding", b"upgrade"))
+
+#: What adds to a field of the same name; others take its place.
+_ADDING = frozenset((b"set-cookie", b"vary"))
 
 
 def tell(listener: Handler, *arguments: object) -> None:
@@ -30,15 +36,25 @@ def tell(listener: Handler, *arguments: object) -> None:
 
 
 def sendable(pairs: Iterable[tuple[object, object]]) -> list[Field]:
-    """Header fields of the application, text or bytes, as bytes; one that would break the answer is left out."""
+    """Header fields of the application, text or bytes, as bytes; one that would break the answer is left out.
+
+    A list of values is several fields.
+    """
     fields = []
-    for name, value in pairs:
-        field = _bytes(name), _bytes(value)
-        if _NAME.fullmatch(field[0]) and _VALUE.fullmatch(field[1]):
-            fields.append(field)
-        else:
-            log.error("The header field {name!r}: {value!r} cannot be sent", name=name, value=value)
+    for name, values in pairs:
+        for value in values if isinstance(values, (list, tuple)) else (values,):
+            field = _bytes(name), _bytes(value)
+            if _NAME.fullmatch(field[0]) and _VALUE.fullmatch(field[1]) and field[0].lower() not in _OURS:
+                fields.append(field)
+            else:
+                log.error("The header field {name!r}: {value!r} cannot be sent", name=name, value=value)
     return fields
+
+
+def overridden(fields: Iterable[Field], given: Fields) -> list[Field]:
+    """The fields, with what is given in the place of those that have the same name."""
+    names = {name.lower() for name, _ in given} - _ADDING
+    return [*(field for field in fields if field[0].lower() not in names), *given]
 
 
 def _bytes(text: object) -> bytes:

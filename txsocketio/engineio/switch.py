@@ -12,7 +12,7 @@ from txsocketio.engineio.websocket3 import Base64Outgoing, TCPWebSocket3, WebSoc
 from txsocketio.errors import Refusal
 
 if TYPE_CHECKING:
-    from txsocketio.engineio.exchange import Exchange, Field
+    from txsocketio.engineio.exchange import Exchange
     from txsocketio.engineio.options import EngineOptions
     from txsocketio.engineio.session import Session
 
@@ -48,13 +48,8 @@ class Switch:
             exchange.extra = [*exchange.extra, *error.fields]
             raise Refusal(BAD_REQUEST, str(error), {"name": "TRANSPORT_HANDSHAKE_ERROR"}) from None
 
-    def take_over(
-        self, exchange: Exchange, session: Session, key: bytes, initial: list[Field]
-    ) -> tuple[WebSocket, bytes]:
+    def take_over(self, exchange: Exchange, session: Session, key: bytes) -> tuple[WebSocket, bytes]:
         """Make the connection a WebSocket; its 101 is held back.
-
-        Args:
-            initial: fields that the 101 gets besides those of every answer.
 
         Returns:
             The WebSocket, and what has been received behind the request.
@@ -65,7 +60,7 @@ class Switch:
         websocket = kinds.get(transport.__class__, kinds[object])()
         if isinstance(websocket, WebSocket3) and request.query.get("b64"):
             websocket.binary_form = Base64Outgoing
-        fields = [*self._answers.fields(request), *exchange.extra, *initial]
+        fields = self._answers.fields(exchange, ())
         if self._deflate is not None and (accepted := handshake.accept_deflate(request, self._deflate)) is not None:
             websocket._perMessageCompress, extension = accepted
             websocket.deflate_threshold = self._deflate.get("threshold", 1024)

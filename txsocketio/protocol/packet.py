@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from txsocketio.errors import PacketError
+from txsocketio.errors import PacketError, TooManyAttachments
 from txsocketio.protocol.json_codec import dumps, dumps_with_attachments, loads
 from txsocketio.types import Json
 
@@ -219,37 +219,40 @@ def _take(attachments: list[bytes | None], number: Json) -> bytes:
     return attachment
 
 
-def encode(type: int, namespace: str, id: int | None, data: Json) -> tuple[bytes, Sequence[bytes]]:
-    """The text of a packet, and its attachments; with any, EVENT and ACK become BINARY_EVENT and BINARY_ACK. Hot path.
-
-    Raises:
-        UnserializableData: something in `data` has no form on the wire.
-    """
-    attachments: Sequence[bytes] = ()
-    if type == EVENT or type == ACK:  # noqa: SIM109 (a tuple of globals would be built each time)
-        payload, attachments = dumps_with_attachments(data)
-    else:
-        payload = b"" if data is None else dumps(data)
-    head = b"%d%d-" % (type + 3, len(attachments)) if attachments else _DIGITS[type]
-    if namespace != "/":
-        head += namespace.encode() + b","
-    if id is not None:
-        head += b"%d" % id
-    return head + payload, attachments
-
-
 class DefaultParser:
     """The encoding that every client speaks unless told otherwise; the arguments are those of `Decoder`."""
 
     __slots__ = ("_max_attachments", "_max_attachments_size")
-
-    encode = staticmethod(encode)
 
     def __init__(
         self, max_attachments: int = MAX_ATTACHMENTS, max_attachments_size: int = MAX_ATTACHMENTS_SIZE
     ) -> None:
         self._max_attachments = max_attachments
         self._max_attachments_size = max_attachments_size
+
+    def encode(self, type: int, namespace: str, id: int | None, data: Json) -> tuple[bytes, Sequence[bytes]]:
+        """The text of a packet, and its attachments; with any, EVENT becomes BINARY_EVENT, ACK BINARY_ACK. Hot path.
+
+        Raises:
+            UnserializableData: something in `data` has no form on the wire.
+            TooManyAttachments: the reference's client would close the connection, and so would we.
+        """
+        attachments: Sequence[bytes] = ()
+        if type == EVENT or type == ACK:  # noqa: SIM109 (a tuple of globals would be built each time)
+            payload, attachments = dumps_with_attachments(data)
+        else:
+            payload = b"" if data is None else dumps(data)
+        if attachments:
+            if len(attachments) > self._max_attachments:
+                raise TooManyAttachments(len(attachments), self._max_attachments)
+            head = b"%d%d-" % (type + 3, len(attachments))
+        else:
+            head = _DIGITS[type]
+        if namespace != "/":
+            head += namespace.encode() + b","
+        if id is not None:
+            head += b"%d" % id
+        return head + payload, attachments
 
     def decoder(self) -> Decoder:
         """A decoder for one connection."""

@@ -82,7 +82,11 @@ class ServerOptions(EngineOptions):
     cleanup_empty_child_namespaces: bool = option(
         False, "Whether such a namespace is forgotten when its last client has left, with what was registered on it."
     )
-    max_attachments: int = option(10, "How many binary attachments one packet of a client may have.")
+    max_attachments: int = option(
+        10,
+        "How many binary attachments one packet may have, either way: a client that sends more is closed, and to emit "
+        "more is an error, since the JavaScript client takes no more than 10 and would close the connection.",
+    )
     max_attachments_size: int | None = option(
         None, "Bytes that the attachments of one packet may have together; ten times max_http_buffer_size by default."
     )
