@@ -211,6 +211,50 @@ def refusal(url: str, namespace: str = "/", **options: object) -> Json:
     return heard.next(1)[0][0]
 
 
+def test_recovery() -> None:
+    """Who was cut off gets what came meanwhile, in the answer that welcomes it; the others knew that it was away."""
+    with Program(sys.executable, "recovery.py", cwd=EXAMPLES, LISTEN=LISTEN) as program:
+        url, heard, later = address(program), Heard(), Heard()
+        with connected(url, auth={"name": "Grace"}) as grace:
+            grace.on("presence", lambda name, what, offset: heard(name, what))
+            before, after = Poller(url), Poller(url)
+            welcome, *events = before.connect({"name": "Ada"})
+            events += before.poll()
+            before.send("1")
+            grace.on("news", later)
+            later.next(2)
+            recovered, *missed = after.connect({"pid": welcome["pid"], "offset": events[-1][-1]})
+            assert recovered == welcome
+            assert heard.next(3) == [("Ada", "here"), ("Ada", "away"), ("Ada", "here")]
+        news = [number for _, number, _ in (*events, *missed)]
+        assert news == list(range(news[0], news[0] + len(news)))
+        assert len(missed) >= 2
+
+
+class Poller:
+    """A connection by long-polling that one can simply leave."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}/socket.io/?EIO=4&transport=polling"
+        self._url += "&sid=" + json.loads(self._ask()[1:])["sid"]
+
+    def _ask(self, body: str | None = None) -> str:
+        with urllib.request.urlopen(self._url, data=body and body.encode(), timeout=5) as answer:
+            return answer.read().decode()
+
+    def send(self, packet: str) -> None:
+        assert self._ask(packet) == "ok"
+
+    def connect(self, auth: Json) -> list[Json]:
+        """Join "/": what it is answered, and the events behind that."""
+        self.send("40" + json.dumps(auth))
+        return self.poll()
+
+    def poll(self) -> list[Json]:
+        """What the packets of Socket.IO say that have come."""
+        return [json.loads(packet[2:]) for packet in self._ask().split("\x1e") if packet.startswith("4")]
+
+
 class Heard:
     """Collects the arguments of events."""
 

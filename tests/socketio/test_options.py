@@ -10,7 +10,7 @@ from txsocketio import OptionError, Server
 from txsocketio.errors import PacketError
 from txsocketio.protocol.msgpack_codec import MsgpackParser
 from txsocketio.protocol.packet import DefaultParser
-from txsocketio.socketio.options import ServerOptions
+from txsocketio.socketio.options import RecoveryOptions, ServerOptions
 from txsocketio.types import Json
 
 
@@ -65,3 +65,32 @@ def test_parser_has_a_name_or_is_one() -> None:
     assert isinstance(parser, DefaultParser)
     with pytest.raises(PacketError):
         parser.decoder().add('52-["x"]')
+
+
+def test_recovery_has_options_of_its_own() -> None:
+    """Off by default; true or an empty table for the defaults."""
+    assert ServerOptions().recovery is None
+    assert ServerOptions(connection_state_recovery=False).recovery is None
+    for given in (True, {}):
+        assert ServerOptions(connection_state_recovery=given).recovery == RecoveryOptions()
+    recovery = ServerOptions(connection_state_recovery={"skip_middlewares": True}).recovery
+    assert recovery is not None
+    assert (recovery.skip_middlewares, recovery.max_disconnection_duration) == (True, 120.0)
+    assert all(field.metadata["doc"].endswith(".") for field in fields(RecoveryOptions))
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"max_packet": 1}, "max_packets"),
+        ({"max_packets": 0}, "max_packets must be positive"),
+        ({"max_bytes": "many"}, "max_bytes must be a whole number"),
+        ({"max_sessions": -1}, "max_sessions must be positive"),
+        ({"max_disconnection_duration": 0.0}, "max_disconnection_duration must be positive"),
+        ({"skip_middlewares": 1}, "skip_middlewares must be true or false"),
+        (120.0, "connection_state_recovery must be true, false or a table"),
+    ],
+)
+def test_options_of_recovery_are_checked(given: Json, rule: str) -> None:
+    with pytest.raises(OptionError, match=rule):
+        ServerOptions(connection_state_recovery=given)
