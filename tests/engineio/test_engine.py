@@ -325,6 +325,39 @@ def test_session_that_ends_while_a_middleware_waits(rig: Rig) -> None:
     assert rig.code(poll) == 1
 
 
+# The application that never answers
+
+
+async def _never() -> None:
+    await Deferred()
+
+
+@pytest.mark.parametrize("waiting", [Deferred, _never], ids=["Deferred", "async def"])
+@pytest.mark.parametrize(
+    ("option", "status", "text"),
+    [
+        ("allow_request", 403, '{"code":4,"message":"Forbidden"}'),
+        ("generate_id", 400, '{"code":3,"message":"Bad request"}'),
+        ("use", 400, '{"code":3,"message":"Bad request"}'),
+    ],
+)
+def test_application_that_never_answers(
+    waiting: Handler, option: str, status: int, text: str, logged_errors: Json
+) -> None:
+    """The client is refused when the time is over; nothing goes on waiting."""
+    asked: dict[str, Json] = {} if option == "use" else {option: lambda request: waiting()}
+    rig = Rig(middleware_timeout=5.0, **asked)
+    if option == "use":
+        rig.engine.use(lambda request, fields: waiting())
+    exchange = rig.ask()
+    rig.engine.clock.advance(4.9)
+    assert not exchange.answered
+    rig.engine.clock.advance(0.1)
+    assert (exchange.status, exchange.text) == (status, text)
+    assert rig.engine.clock.getDelayedCalls() == [] and rig.sessions == []
+    assert len(logged_errors.take()) == (option != "use")
+
+
 # Events
 
 

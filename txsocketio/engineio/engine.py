@@ -182,7 +182,7 @@ class Engine:
         extra: list[Field] = []
         try:
             for middleware in self._middlewares:
-                await _result_of(middleware, exchange.request, extra)
+                await self._result_of(middleware, exchange.request, extra)
         except Exception as error:  # noqa: BLE001 - a border, the application's code
             return self.answers.refuse(exchange, bad_request("MIDDLEWARE_FAILURE", error=error))
         exchange.extra = sendable(extra)
@@ -243,7 +243,7 @@ class Engine:
     async def _ask_for_leave(self, allow_request: Handler, request: HTTPRequest) -> None:
         message = "Forbidden"
         try:
-            if await _result_of(allow_request, request):
+            if await self._result_of(allow_request, request):
                 return
         except ConnectionRefused as refused:
             message = refused.message
@@ -253,7 +253,7 @@ class Engine:
 
     async def _ask_for_sid(self, generate_id: Handler, request: HTTPRequest) -> str:
         try:
-            sid = await _result_of(generate_id, request)
+            sid = await self._result_of(generate_id, request)
         except Exception as error:  # noqa: BLE001 - a border, the application's code
             log.failure("generate_id failed")
             raise bad_request("ID_GENERATION_ERROR", error=error) from None
@@ -361,8 +361,11 @@ class Engine:
 
         ensureDeferred(waiting).addErrback(failed)
 
-
-async def _result_of(function: Handler, *arguments: object) -> Any:
-    """What a function of the application gives, however it does that."""
-    result = function(*arguments)
-    return await result if isinstance(result, (Deferred, Coroutine)) else result
+    async def _result_of(self, function: Handler, *arguments: object) -> Any:
+        """What a function of the application gives, however it does that."""
+        result = function(*arguments)
+        if isinstance(result, Coroutine):
+            result = Deferred.fromCoroutine(result)
+        if isinstance(result, Deferred):
+            return await result.addTimeout(self.options.middleware_timeout, self.clock)
+        return result

@@ -38,7 +38,8 @@ _KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
 }
 
 DURATIONS = (
-    "ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout", "head_timeout", "body_timeout", "idle_timeout"
+    "ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout", "head_timeout", "body_timeout", "idle_timeout",
+    "middleware_timeout",
 )  # fmt: skip
 
 
@@ -153,6 +154,12 @@ class EngineOptions(Options):
     )
     generate_id: Handler | None = option(
         None, "Called with the request of a handshake: gives the session's id, a text that a cookie can hold."
+    )
+    middleware_timeout: float = option(
+        30.0,
+        "Seconds that the application may take to decide: `allow_request`, `generate_id` and each middleware of the "
+        "engine for one request, the middlewares of a namespace for one client, those of a socket for one event, and "
+        "the functions given to `of` for one name. Then the answer is no.",
     )
     trusted_proxies: int = option(
         0, "How many proxies in front are trusted to tell the client's address in X-Forwarded-For."

@@ -58,11 +58,6 @@ class ServerOptions(EngineOptions):
     connect_timeout: float = option(
         45.0, "Seconds that a client has to join a namespace, also after it has left its last one; then it is closed."
     )
-    middleware_timeout: float = option(
-        30.0,
-        "Seconds that the middlewares of a namespace may take for one client, those of a socket for one event, and the "
-        "functions given to `of` for one name.",
-    )
     max_waiting_events: int = option(
         1000, "How many events of a client may wait for one that waits in a packet middleware; then it is disconnected."
     )
@@ -99,7 +94,7 @@ class ServerOptions(EngineOptions):
             "parser",
             f"must be one of {', '.join(PARSERS)}, or have the methods encode and decoder",
         )
-        for name in ("connect_timeout", "middleware_timeout", "attachments_timeout"):
+        for name in ("connect_timeout", "attachments_timeout"):
             self.require(getattr(self, name) > 0, name, "must be a positive number of seconds")
         self.require(self.ack_timeout is None or self.ack_timeout > 0, "ack_timeout", "must be positive, or None")
         for name in (
