@@ -3,10 +3,10 @@
 ::
 
     redis://user:password@host:6379/0               rediss://...            over TLS
-    redis+unix:///run/redis.sock?db=0               redis+unix://user:password@/run/redis.sock
-    redis+sentinel://user:password@host1:26379,host2:26379/service/0?sentinel_password=...
+    redis+unix:///run/redis.sock                    redis+unix://user:password@/run/redis.sock
+    redis+sentinel://user:password@host1:26379,host2:26379/service/0
 
-The kind of adapter stands in the scheme too and means nothing here: redis+streams://, rediss+sharded+sentinel://.
+The kind of adapter stands in the scheme too and means nothing here: redis+streams://, rediss+sentinel+sharded://.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from txsocketio.errors import OptionError
 
@@ -22,13 +22,12 @@ PORT, SENTINEL_PORT = 6379, 26379
 
 _URL = re.compile(
     r"(?P<base>rediss?)(?P<words>(?:\+[a-z]+)*)://"
-    r"(?:(?P<credentials>[^/]*)@)?(?P<hosts>[^/?#@]*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?"
+    r"(?:(?P<credentials>[^/]*)@)?(?P<hosts>[^/?#@]*)(?P<path>/[^?#]*)?"
 )
 _HOST = re.compile(r"(?:\[(?P<literal>[0-9a-fA-F:.%]+)\]|(?P<name>[^\[\]:,\s]+))(?::(?P<port>\d{1,5}))?")
 
 #: What may stand behind "redis" in the scheme: kinds of adapters, and how the server is found.
 _KINDS, _FORMS = {"streams", "sharded"}, {"unix", "sentinel"}
-_PARAMETERS = {"db", "sentinel_username", "sentinel_password"}
 
 
 @dataclass(frozen=True)
@@ -47,19 +46,17 @@ class RedisAddress:
         hosts: names and ports: the server, or the Sentinels to be asked for it. None with a Unix socket.
         path: of the Unix socket.
         service: the name under which Sentinels know the server.
-        db: the number of the database.
+        db: the number of the database; None if it is not told.
         tls: whether all connections, those to Sentinels too, are encrypted and the other end's certificate is checked.
         credentials: for the server.
-        sentinel_credentials: for the Sentinels.
     """
 
     hosts: tuple[tuple[str, int], ...] = ()
     path: str | None = None
     service: str | None = None
-    db: int = 0
+    db: int | None = None
     tls: bool = False
     credentials: Credentials = Credentials()
-    sentinel_credentials: Credentials = Credentials()
 
     @classmethod
     def parse(cls, url: str) -> Self:
@@ -72,30 +69,23 @@ class RedisAddress:
         words = set(match["words"].split("+")[1:]) if match else set()
         if match is None or words - _KINDS - _FORMS or len(words & _FORMS) > 1 or len(words & _KINDS) > 1:
             raise OptionError("the URL of a Redis looks like redis://user:password@host:6379/0")
-        query = _query(match["query"] or "")
         path = unquote(match["path"] or "")
         tls = match["base"] == "rediss"
         credentials = _credentials(match["credentials"])
         if "unix" in words:
             if match["hosts"] or not path or tls:
-                raise OptionError("the URL of a Redis on a Unix socket looks like redis+unix:///run/redis.sock?db=0")
-            return cls(path=path, db=_number(query.get("db", "")), credentials=credentials)
+                raise OptionError("the URL of a Redis on a Unix socket looks like redis+unix:///run/redis.sock")
+            return cls(path=path, credentials=credentials)
         if "sentinel" in words:
             service, _, db = path[1:].partition("/")
             if not service:
                 raise OptionError(
                     "the URL of a Redis behind Sentinels looks like redis+sentinel://host:26379/service/0"
                 )
-            return cls(
-                hosts=tuple(_host(each, SENTINEL_PORT) for each in match["hosts"].split(",")),
-                service=service,
-                db=_number(db or query.get("db", "")),
-                tls=tls,
-                credentials=credentials,
-                sentinel_credentials=Credentials(query.get("sentinel_username"), query.get("sentinel_password")),
-            )
+            hosts = tuple(_host(each, SENTINEL_PORT) for each in match["hosts"].split(","))
+            return cls(hosts=hosts, service=service, db=_number(db), tls=tls, credentials=credentials)
         host = _host(match["hosts"] or "localhost", PORT)
-        return cls(hosts=(host,), db=_number(path[1:] or query.get("db", "")), tls=tls, credentials=credentials)
+        return cls(hosts=(host,), db=_number(path[1:]), tls=tls, credentials=credentials)
 
     def __str__(self) -> str:
         """What the log may show."""
@@ -118,14 +108,7 @@ def _host(text: str, default_port: int) -> tuple[str, int]:
     return match["literal"] or unquote(match["name"]), port
 
 
-def _number(text: str) -> int:
+def _number(text: str) -> int | None:
     if text and not re.fullmatch(r"\d{1,9}", text, re.ASCII):
         raise OptionError(f"the database of a Redis is a number, not {text!r}")
-    return int(text or 0)
-
-
-def _query(text: str) -> dict[str, str]:
-    query = dict(parse_qsl(text, keep_blank_values=True))
-    if unknown := query.keys() - _PARAMETERS:
-        raise OptionError(f"the URL of a Redis has no {min(unknown)!r}; there are {', '.join(sorted(_PARAMETERS))}")
-    return query
+    return int(text) if text else None

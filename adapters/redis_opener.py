@@ -10,14 +10,15 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.protocol import Factory
 
+from txsocketio.adapters.redis_address import Credentials
 from txsocketio.adapters.tls import TLS
-from txsocketio.engineio.options import Options, option
+from txsocketio.engineio.options import Options, option, secret
 from txsocketio.errors import BrokerError, BrokerUnavailable
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
-    from txsocketio.adapters.redis_address import Credentials, RedisAddress
+    from txsocketio.adapters.redis_address import RedisAddress
     from txsocketio.adapters.redis_connection import RedisConnection
 
 C = TypeVar("C", bound="RedisConnection")
@@ -40,6 +41,9 @@ class ConnectionOptions(Options):
     reconnect_delay: float = option(0.1, "Seconds until a lost connection is opened again, at most.")
     max_reconnect_delay: float = option(1.0, "Seconds between attempts when these go on failing, at most.")
     max_unanswered: int = option(16_000_000, "Bytes of commands that may wait for the replies of Redis.")
+    db: int | None = option(None, "The number of the database, where the URL does not tell it; 0 by default.")
+    sentinel_username: str | None = option(None, "As whom to speak to Sentinels.")
+    sentinel_password: str | None = secret("The password for Sentinels.")
     ca_file: str | None = option(
         None, "The file with the certificates, in PEM, that vouch for that of Redis; those of the system by default."
     )
@@ -75,8 +79,8 @@ class RedisOpener:
         connection = await self._connect(kind, await self._host(kind))
         try:
             await _authenticate(connection, self._address.credentials)
-            if self._address.db:
-                await connection.execute(("SELECT", self._address.db))
+            if db := self._address.db or self._options.db:
+                await connection.execute(("SELECT", db))
             await _check_it_serves(connection)
         except BaseException:
             connection.abort("it was not accepted")
@@ -123,7 +127,8 @@ class RedisOpener:
     async def _ask(self, kind: type[RedisConnection], sentinel: tuple[str, int], service: str) -> tuple[str, int]:
         connection = await self._connect(kind, sentinel)
         try:
-            await _authenticate(connection, self._address.sentinel_credentials)
+            credentials = Credentials(self._options.sentinel_username, self._options.sentinel_password)
+            await _authenticate(connection, credentials)
             found = await connection.execute(("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service))
         finally:
             connection.abort("it was asked")

@@ -262,8 +262,10 @@ async def test_database_is_chosen(own_redis: OwnRedis, client: Client) -> None:
 async def test_unix_socket_serves(own_redis: OwnRedis, client: Client) -> None:
     """And comes back as others do."""
     redis = await own_redis()
-    ours = client(f"redis+unix://{redis.socket}?db=2")
+    ours = client(f"redis+unix://{redis.socket}", db=2)
     await gatherResults([ours.start(), ours.subscribe(b"a")])
+    await ours.execute("SET", "key", "value")
+    assert await redis.cli("-n", "2", "EXISTS", "key") == "1"
     await ours.has_told("ready")
     await redis.restart()
     await ours.has_told("ready")
