@@ -25,11 +25,11 @@ from txsocketio.cluster.messages import (
 )
 from txsocketio.cluster.options import ClusterOptions, MemberOptions
 from txsocketio.cluster.requests import Others
+from txsocketio.cluster.wire import Head, LateMessage
 from txsocketio.errors import BadMessage, BrokerUnavailable
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
-    from txsocketio.cluster.wire import Head
     from txsocketio.socketio.namespace import Namespace
     from txsocketio.socketio.server import Server
 
@@ -64,7 +64,7 @@ class PeerAdapter(ClusterAdapter):
 class PeerBroker(Broker):
     """A broker that carries bytes. A kind of broker extends it by `send`, `send_to`, `start` and `stop`.
 
-    It calls `received` with what comes from other nodes, `connected` and `lost`.
+    It calls `received` with what comes from other nodes.
     """
 
     options_class: ClassVar[type[ClusterOptions]] = MemberOptions
@@ -130,9 +130,9 @@ class PeerBroker(Broker):
         self.members.heard(head.node, head.type)
         adapter = self.adapters.get(head.namespace)
         if adapter is not None:
-            adapter.receive(wire.decode(head, body))
+            adapter.receive(LateMessage(head, body))
         elif head.type in NOBODY:
-            self._answer_for_nobody(wire.decode(head, body), head.namespace)
+            self._answer_for_nobody(LateMessage(head, body), head.namespace)
 
     def _answer_for_nobody(self, question: Message, namespace: str) -> None:
         if question.request is not None:
@@ -142,15 +142,3 @@ class PeerBroker(Broker):
     def _node_gone(self, node: str) -> None:
         for adapter in self.adapters.values():
             adapter.requests.node_gone(node)
-
-    # --- the broker comes and goes ---
-
-    def connected(self) -> None:
-        """The broker is there."""
-        self.is_available = True
-
-    def lost(self) -> None:
-        """The broker is away."""
-        self.is_available = False
-        for adapter in self.adapters.values():
-            adapter.broker_lost()
