@@ -61,6 +61,49 @@ class PeerAdapter(ClusterAdapter):
         return super().stop()
 
 
+class PeerLogAdapter(LogAdapter):
+    """Puts messages as bytes into the log of the broker of its server."""
+
+    broker: PeerBroker
+
+    def append(self, message: Message) -> Deferred[None]:
+        return self.broker.append(*wire.encode(message, self.namespace.name))
+
+    def publish(self, message: Message) -> Deferred[None]:
+        return self.broker.publish(self.namespace.name, message)
+
+    def answer(self, node: str, message: Message) -> None:
+        self.broker.answer(node, self.namespace.name, message)
+
+    def others(self) -> Deferred[Others]:
+        return succeed(self.broker.others())
+
+    def replay(self, after: int, until: int) -> Deferred[list[tuple[int, Message]]]:
+        return self.broker.replay(after, until).addCallback(self._ours)
+
+    def holds(self, position: int) -> Deferred[bool]:
+        return self.broker.holds(position)
+
+    def start(self) -> Deferred[None]:
+        self.recovery.log.begin(self.broker.position)
+        return super().start()
+
+    def stop(self) -> Deferred[None]:
+        self.broker.adapters.pop(self.namespace.name, None)
+        return super().stop()
+
+    def _ours(self, entries: list[Entry]) -> list[tuple[int, Message]]:
+        found: list[tuple[int, Message]] = []
+        for position, head, body in entries:
+            try:
+                decoded = wire.decode_head(head)
+            except BadMessage:
+                continue
+            if decoded.namespace == self.namespace.name:
+                found.append((position, LateMessage(decoded, body)))
+        return found
+
+
 class PeerBroker(Broker):
     """A broker that carries bytes. A kind of broker extends it by `send`, `send_to`, `start` and `stop`.
 
