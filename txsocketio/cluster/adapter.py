@@ -95,6 +95,15 @@ class ClusterAdapter(Adapter):
         """Fires with how many other nodes have this namespace, and who they are."""
         raise NotImplementedError
 
+    def start(self) -> Deferred[None]:
+        self.broker.adapters[self.namespace.name] = self
+        return super().start()
+
+    def stop(self) -> Deferred[None]:
+        self.broker.adapters.pop(self.namespace.name, None)
+        self.requests.fail(BrokerUnavailable("the server is closed"))
+        return super().stop()
+
     # --- to the clients ---
 
     def broadcast(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:

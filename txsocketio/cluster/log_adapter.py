@@ -30,7 +30,7 @@ from txsocketio.cluster.sessions import Sessions
 from txsocketio.cluster.socket import ClusterSocket
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.errors import BadMessage, BrokerUnavailable
-from txsocketio.socketio.adapter import Adapter, Names
+from txsocketio.socketio.adapter import Adapter, Names, all_of
 from txsocketio.socketio.broadcast import Flags
 from txsocketio.socketio.socket import Socket
 from txsocketio.types import Json
@@ -171,9 +171,8 @@ class LogAdapter(ClusterAdapter):
 
     def stop(self) -> Deferred[None]:
         self._unread.clear()
-        self.requests.fail(BrokerUnavailable("the server is closed"))
         self.recovery.stop()
-        return self.recovery.stored()
+        return all_of([super().stop(), self.recovery.stored()])
 
     # --- order ---
 
