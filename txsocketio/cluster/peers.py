@@ -17,6 +17,7 @@ from txsocketio.cluster.log_adapter import LogAdapter
 from txsocketio.cluster.members import Members
 from txsocketio.cluster.messages import (
     BROADCAST,
+    BROADCAST_CALL,
     BROADCAST_CLIENT_COUNT,
     FETCH_SOCKETS,
     FETCH_SOCKETS_RESPONSE,
@@ -39,6 +40,7 @@ Entry = tuple[int, bytes, bytes]
 #: What a node answers that does not have the namespace.
 NOBODY: dict[int, tuple[int, dict[str, Json]]] = {
     BROADCAST: (BROADCAST_CLIENT_COUNT, {"clientCount": 0}),
+    BROADCAST_CALL: (BROADCAST_CLIENT_COUNT, {"clientCount": 0}),
     FETCH_SOCKETS: (FETCH_SOCKETS_RESPONSE, {"sockets": []}),
     SERVER_SIDE_EMIT: (SERVER_SIDE_EMIT_RESPONSE, {"packet": None}),
 }
@@ -154,19 +156,20 @@ class PeerBroker(Broker):
         Raises:
             BadMessage: the body cannot be understood.
         """
-        if head.node == self.node:
-            return
-        self.members.heard(head.node, head.type)
-        adapter = self.adapters.get(head.namespace)
-        if adapter is not None:
-            adapter.receive(LateMessage(head, body))
-        elif head.type in NOBODY:
-            self._answer_for_nobody(LateMessage(head, body), head.namespace)
+        if head.node != self.node:
+            self.members.heard(head.node, head.type)
+            adapter = self.adapters.get(head.namespace)
+            if adapter is not None:
+                adapter.receive(LateMessage(head, body))
+            else:
+                self._answer_for_nobody(head, body)
 
-    def _answer_for_nobody(self, question: Message, namespace: str) -> None:
-        if question.request is not None:
-            type, data = NOBODY[question.type]
-            self.answer(question.node, namespace, Message(type, {"requestId": question.request, **data}))
+    def _answer_for_nobody(self, head: Head, body: bytes) -> None:
+        answer = NOBODY.get(head.type)
+        number = None if answer is None else LateMessage(head, body).request
+        if answer is not None and number is not None:
+            type, data = answer
+            self.answer(head.node, head.namespace, Message(type, {"requestId": number, **data}))
 
     def _node_gone(self, node: str) -> None:
         for adapter in self.adapters.values():
@@ -201,11 +204,13 @@ class PeerLogBroker(PeerBroker):
         self.position = position
         try:
             decoded = wire.decode_head(head)
+            adapter = self.adapters.get(decoded.namespace)
+            if decoded.node != self.node:
+                self.members.heard(decoded.node, decoded.type)
+                if adapter is None:
+                    self._answer_for_nobody(decoded, body)
         except BadMessage as error:
             self.drop(error, "?")
             return
-        if decoded.node != self.node:
-            self.members.heard(decoded.node, decoded.type)
-        adapter = self.adapters.get(decoded.namespace)
         if isinstance(adapter, PeerLogAdapter):
             adapter.read(position, LateMessage(decoded, body), len(head) + len(body))
