@@ -22,11 +22,13 @@ class Client:
     Attributes:
         id: of its socket.
         pid: the secret with which it comes back, where the server recovers clients.
+        missed: the events that came before the client was connected: a server of Node.js sends first what was missed.
     """
 
-    def __init__(self, session: WebSocket, connected: dict[str, str]) -> None:
-        self.id = connected["sid"]
-        self.pid = connected.get("pid")
+    def __init__(self, session: WebSocket) -> None:
+        self.id = ""
+        self.pid: str | None = None
+        self.missed: list[list[Any]] = []
         self._session = session
 
     @classmethod
@@ -35,9 +37,15 @@ class Client:
         query = urlencode({"rooms": ",".join(rooms), "name": name})
         session = await WebSocket.open((LOOPBACK, port), f"{WEBSOCKET}&{query}")
         await session.send("40" + (json.dumps(auth) if auth else ""))
-        reply = await session.read()
-        assert isinstance(reply, str) and reply.startswith("40{"), reply
-        return cls(session, json.loads(reply[2:]))
+        client = cls(session)
+        await client._connected()
+        return client
+
+    async def _connected(self) -> None:
+        while not (reply := await self._session.read()).startswith("40{"):
+            self.missed.append((await self._parse(reply))[0])
+        connected = json.loads(reply[2:])
+        self.id, self.pid = connected["sid"], connected.get("pid")
 
     async def event(self) -> list[Any]:
         """The next event: its name and its arguments."""
@@ -45,7 +53,9 @@ class Client:
 
     async def packet(self) -> tuple[list[Any], int | None]:
         """The next event, or answer, and its id."""
-        received = await self._session.read()
+        return await self._parse(await self._session.read())
+
+    async def _parse(self, received: str | bytes) -> tuple[list[Any], int | None]:
         packet = PACKET.fullmatch(received) if isinstance(received, str) else None
         assert packet, received
         attachments = [await self._session.read() for _ in range(int(packet["attachments"] or 0))]

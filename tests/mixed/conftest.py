@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,15 +20,24 @@ Connect = Callable[..., Awaitable[Client]]
 @pytest.fixture
 def start_node() -> Iterator[StartNode]:
     """Starts servers of Node.js, with the arguments of `NodeServer.start`; none outlives the test."""
+    with node_servers() as start:
+        yield start
+
+
+@contextmanager
+def node_servers() -> Iterator[StartNode]:
+    """What starts servers of Node.js, which end with the `with` block; for fixtures of any scope."""
     started: list[NodeServer] = []
 
     async def start(*arguments: object, **options: object) -> NodeServer:
         started.append(await NodeServer.start(*arguments, **options))
         return started[-1]
 
-    yield start
-    for node in started:
-        blockon(Deferred.fromCoroutine(node.stop()))
+    try:
+        yield start
+    finally:
+        for node in started:
+            blockon(Deferred.fromCoroutine(node.stop()))
 
 
 @pytest.fixture

@@ -44,9 +44,13 @@ class Monitor(LineReceiver):
     async def until(self, end: Command) -> list[Command]:
         """The commands before this one that say something."""
         before = []
-        while (command := await self._commands.get()) != end:
+        while (command := await self.next()) != end:
             before.append(command)
         return before
+
+    def next(self) -> Deferred[Command]:
+        """The next command that says something."""
+        return self._commands.get()
 
     # Called by Twisted.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from twisted.python.failure import Failure
 from tests.conftest import require
 
 PROGRAM = Path(__file__).with_name("node_server.js")
+
+#: The options of each adapter that name what it uses in Redis.
+PREFIXES = {"classic": ["key"], "sharded": ["channelPrefix"], "streams": ["channelPrefix", "streamName"]}
 
 #: The longest that a server takes to start or to obey, in seconds.
 DEADLINE = 10.0
@@ -52,8 +55,9 @@ class NodeServer(ProcessProtocol):
         kind: str,
         redis: str,
         *,
+        prefix: str = "socket.io",
         namespaces: Iterable[str] = ("/",),
-        adapter: Mapping[str, object] | None = None,
+        adapter: dict[str, object] | None = None,
         parser: str | None = None,
         **options: object,
     ) -> NodeServer:
@@ -62,7 +66,8 @@ class NodeServer(ProcessProtocol):
         Args:
             kind: "classic", "sharded" or "streams".
             redis: the URL of the Redis server.
-            adapter: the options of the npm adapter.
+            prefix: what its channels, and its stream, are named after.
+            adapter: further options of the npm adapter.
             parser: the npm package that replaces the parser.
             options: of the npm server, with the names that they have there.
         """
@@ -71,7 +76,7 @@ class NodeServer(ProcessProtocol):
             "redis": redis,
             "name": f"node-{next(_names)}",
             "namespaces": list(namespaces),
-            "adapter": adapter or {},
+            "adapter": dict.fromkeys(PREFIXES[kind], prefix) | (adapter or {}),
             "parser": parser,
             "server": options,
         }
