@@ -62,7 +62,7 @@ def own_sentinel() -> Iterator[Callable[[], Awaitable[RedisSentinel]]]:
 
 @pytest.fixture
 def own_rabbitmq() -> Iterator[Callable[..., Awaitable[RabbitMQServer]]]:
-    """Starts a RabbitMQ for this test alone; takes what RabbitMQServer takes."""
+    """Starts a RabbitMQ for this test alone, which takes 4 to 15 s; takes what RabbitMQServer takes."""
     with owned(RabbitMQServer) as start:
         yield start
 
