@@ -27,6 +27,8 @@ from tests.fake_broker import install
 
 ROOT = Path(__file__).parent.parent
 
+pytest_plugins = ["tests.brokers.fixtures"]
+
 #: Seconds a test may take when it has no mark of its own, as in @pytest.mark.timeout(60).
 TIMEOUT = 20.0
 
