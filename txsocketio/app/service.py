@@ -53,7 +53,8 @@ The URL of a broker is one of
     amqp://[USER:PASSWORD@]HOST[:PORT][/VIRTUAL-HOST]     RabbitMQ
     memory:                                               within one process
 
-with rediss, amqps for TLS, redis+unix:///PATH, redis+sentinel://HOST,.../SET.
+with rediss and amqps for TLS; redis+unix:///PATH and
+redis+sentinel://HOST[:PORT][,HOST...]/SERVICE[/DATABASE] for other ways there.
 Options can follow it, too: redis://localhost:6379/0?requests_timeout=3
 """
 
