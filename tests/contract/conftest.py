@@ -17,10 +17,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("kind", kinds, ids=lambda kind: kind.id, scope="module")
 
 
+@pytest.fixture
+def broker(kind: Kind, request: pytest.FixtureRequest) -> object:
+    """The broker that the kind of adapter needs; None if it needs none."""
+    return None if kind.fixture is None else request.getfixturevalue(kind.fixture)
+
+
 @pytest_twisted.async_yield_fixture
-async def cluster(kind: Kind, request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
+async def cluster(kind: Kind, broker: object) -> AsyncIterator[Cluster]:
     """A cluster without nodes."""
-    broker = None if kind.fixture is None else request.getfixturevalue(kind.fixture)
     cluster = Cluster(kind, broker)
     yield cluster
     await cluster.stop()

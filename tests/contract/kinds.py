@@ -34,7 +34,14 @@ class Kind:
 
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
 
+
+def of_redis(kind: str = "", **options: object) -> Callable[[Any, str], object]:
+    """What makes the option `adapter` for a kind of Redis."""
+    return lambda redis, name: {"url": redis.url.replace("://", f"{kind}://"), "key": name, **options}
+
+
 KINDS = (
     Kind("memory", lambda _, name: f"memory:{name}"),
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
+    Kind("redis", of_redis(), "redis", "own_redis"),
 )
