@@ -25,6 +25,8 @@ from twisted.python.failure import Failure
 
 ROOT = Path(__file__).parent.parent
 
+pytest_plugins = ["tests.brokers.fixtures"]
+
 #: Seconds a test may take when it has no mark of its own, as in @pytest.mark.timeout(60).
 TIMEOUT = 20.0
 
