@@ -12,8 +12,9 @@
     │   └── UnserializableData      (TypeError)  an argument has no form on the wire
     │       └── TooManyAttachments  more binary in one packet than clients take
     ├── ConnectionRefused           raised by an application's middleware to refuse a client
-    ├── PeerError                   the client erred: ends that client, never reaches the application's handlers
+    ├── PeerError                   the other side erred: never reaches the application's handlers
     │   ├── PacketError             a packet that the protocol does not allow
+    │   ├── BadMessage              what another node sent over the broker cannot be understood
     │   └── Refusal                 an HTTP request that is answered with an Engine.IO error
     └── WorldError                  network, broker or time: `temporary` says whether trying again can help
         ├── AckTimeout              not everybody acknowledged in time
@@ -118,11 +119,15 @@ class ConnectionRefused(TxSocketIOError):
 
 
 class PeerError(TxSocketIOError):
-    """The client did what the protocol does not allow."""
+    """The client, or another node, did what the protocol does not allow."""
 
 
 class PacketError(PeerError):
     """A packet that the protocol does not allow; the text says what is wrong with it."""
+
+
+class BadMessage(PeerError):
+    """What another node sent over the broker cannot be understood; the text says what is wrong with it."""
 
 
 class Refusal(PeerError):
