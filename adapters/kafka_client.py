@@ -110,18 +110,15 @@ class KafkaLog:
         )
         self.following = Following(self.topic, start, self._take, self._tell_gap)
         self.caught_up = Deferred()
-        self._move(start.first)
+        self._take([], start.first)
         return self.following
 
-    def _move(self, position: int) -> None:
-        self.position = max(self.position, position)
-        if self.position >= self._end and not self.caught_up.called:
-            self.caught_up.callback(None)
-
     def _take(self, records: list[Record], position: int) -> None:
+        self.position = max(self.position, position)
         if records:
             self.on_records(records)
-        self._move(position)
+        if position >= self._end and not self.caught_up.called:
+            self.caught_up.callback(None)
 
     def _tell_gap(self, gap: Gap) -> None:
         log.warn(
@@ -233,6 +230,10 @@ class KafkaClient:
     def available(self, is_available: bool) -> None:
         """The brokers have come or gone."""
         if self._parts is not None:
+            if is_available:
+                log.info("Kafka is there, at {address}", address=self.address)
+            else:
+                log.warn("Kafka is away, at {address}: {why}", address=self.address, why=troubles.latest or "silence")
             self._parts.outbox.available_since = self.reactor.seconds() if is_available else None
             self.is_available = is_available
             self.on_available(is_available)
@@ -258,7 +259,7 @@ class KafkaClient:
             with closing(connections.admin()) as admin:
                 ids = self._topics(admin)
                 return [Ends(*_ends(admin, log.topic), ids[log.topic]) for log in self._logs]
-        except KafkaError as error:
+        except (KafkaError, RuntimeError) as error:  # RuntimeError: the client was stopped
             text = f"Kafka cannot be used at {self.address}: {error}"
             raise BrokerUnavailable(f"{text} ({troubles.latest})" if troubles.latest else text) from None
         finally:

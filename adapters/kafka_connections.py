@@ -7,9 +7,8 @@ minutes. Everything in this module blocks, and is called in threads.
 from __future__ import annotations
 
 import logging
-import re
 from functools import partial
-from time import monotonic
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -44,25 +43,21 @@ MAX_RECORDS = 500
 #: Seconds that the network thread of a producer has to end.
 JOIN_TIMEOUT = 2.0
 
-#: Seconds between lines in the log about one and the same trouble.
-LOG_INTERVAL = 60.0
-
-#: How many kinds of trouble are remembered.
-MAX_TROUBLES = 1000
-
 
 class _Connection(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no types
-    """What a client reaches the brokers through, entered in `opened` until it is closed."""
+    """What a client reaches the brokers through; several threads may close it."""
 
-    def __init__(self, opened: set[KafkaNetClient], **settings: Any) -> None:
-        opened.add(self)
-        self._opened = opened
+    def __init__(self, **settings: Any) -> None:
+        self._closing = Lock()
+        self.is_closed = False
         super().__init__(**settings)
 
     def close(self, node_id: object = None) -> None:
-        super().close(node_id)
-        if node_id is None:
-            self._opened.discard(self)
+        with self._closing:
+            super().close(node_id)
+            if node_id is None:
+                self.is_closed = True
+                self._net.stop()  # the client may have started its thread behind an earlier close
 
 
 class Connections:
@@ -71,7 +66,7 @@ class Connections:
     def __init__(self, address: KafkaAddress, options: KafkaOptions) -> None:
         self._address = address
         self._options = options
-        self._opened: set[KafkaNetClient] = set()
+        self._opened: list[_Connection] = []
 
     def admin(self) -> Any:
         """A client that creates topics. Blocks until a broker is there.
@@ -116,11 +111,13 @@ class Connections:
 
     def close(self) -> None:
         """End the admins and consumers that are left, also those that still wait in their constructors."""
-        for connection in list(self._opened):
+        for connection in self._opened:
             connection.close()
 
-    def _open(self, **settings: Any) -> KafkaNetClient:
-        return _Connection(self._opened, **settings, **self._patience())
+    def _open(self, **settings: Any) -> _Connection:
+        connection = _Connection(**settings, **self._patience())
+        self._opened = [*(each for each in self._opened if not each.is_closed), connection]
+        return connection
 
     def _patience(self) -> dict[str, int]:
         # The default of 10 s and more would keep us waiting for a broker that accepts, and is frozen.
@@ -163,32 +160,23 @@ def discard(producer: Any) -> None:
 
 
 class _Troubles(logging.Handler):
-    """Tells in our log what kafka-python logs, each trouble once a minute: in an outage it logs six lines a second."""
+    """Remembers what kafka-python logged last, to be told once by us: in an outage it logs six lines a second."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.ERROR)
         self.latest = ""
-        self._told: dict[str, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if record.levelno >= logging.ERROR or not self.latest:
-            self.latest = text
-        kind, now = re.sub(r"[\d.]+", "0", text), monotonic()
-        if now - self._told.get(kind, -LOG_INTERVAL) >= LOG_INTERVAL:
-            if len(self._told) >= MAX_TROUBLES:
-                self._told.clear()
-            self._told[kind] = now
-            log.warn("kafka-python: {text}", text=text)
+        self.latest = record.getMessage()
 
 
 troubles = _Troubles()
 
 
 def take_over_log() -> None:
-    """Have what kafka-python logs told by us, unless the application has set that up for itself."""
+    """Keep what kafka-python logs to ourselves, unless the application wants to have it."""
     logger = logging.getLogger("kafka")
-    if not logger.handlers:
+    if all(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
         logger.addHandler(troubles)
         logger.propagate = False
-        logger.setLevel(logging.WARNING)  # at DEBUG it writes passwords
+        logger.setLevel(logging.ERROR)  # at DEBUG it writes passwords

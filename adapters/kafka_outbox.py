@@ -236,7 +236,7 @@ class Outbox:
     def _refuse(self, entry: Entry, error: KafkaError) -> None:
         with self._changed:
             if self._sent.pop(entry, self) is None:
-                self._settle(entry, BrokerError(str(error)))
+                self._settle(entry, BrokerError(f"Kafka does not take the message: {error}"))
 
     def _settle(self, entry: Entry, outcome: int | Exception) -> None:
         """With the lock held."""
