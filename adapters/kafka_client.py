@@ -16,19 +16,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing, suppress
 from threading import Thread
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from uuid import UUID
 
 from kafka import TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError, TopicAlreadyExistsError
-from twisted.internet.defer import Deferred, DeferredList, fail, succeed
+from twisted.internet.defer import Deferred, fail, gatherResults, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txsocketio.adapters.kafka_connections import Connections, take_over_log, troubles
 from txsocketio.adapters.kafka_outbox import PARTITION, Headers, Outbox
-from txsocketio.adapters.kafka_queries import Queries
+from txsocketio.adapters.kafka_queries import Ends, Queries
 from txsocketio.adapters.kafka_reader import WRITER, Following, Gap, Record, Start, Tail
 from txsocketio.errors import BrokerError, BrokerUnavailable
 
@@ -53,41 +53,55 @@ class KafkaLog:
     """The records of one topic.
 
     Attributes:
+        position: the next record that is handed over.
+        written: the number of the record that was appended last.
         on_records: called with the records that one look at the end of the log brought, in order and without a gap.
         on_gap: called when there is one all the same: records are gone, or the topic is another one now.
     """
 
-    def __init__(self, client: KafkaClient, topic: str, settings: dict[str, str], from_the_start: bool = False) -> None:
+    def __init__(self, client: KafkaClient, topic: str, settings: dict[str, str], from_the_start: bool) -> None:
         self.topic = topic
         self.settings = settings
-        self.from_the_start = from_the_start
+        self.position = 0
+        self.written = 0
         self.on_records: Callable[[list[Record]], None] = _ignore
         self.on_gap: Callable[[Gap], None] = _ignore
-        self.position = 0
-        self.caught_up: Deferred[None] = Deferred()
-        self._end = 0
-        self._topic_id: UUID | None = None
         self._client = client
-        self._written = 0
-        self.following: Following | None = None
+        self._from_the_start = from_the_start
+        self._topic_id: UUID | None = None
+        self._following: Following | None = None
+        self._reached: list[tuple[int, Deferred[None]]] = []
 
     @property
     def name(self) -> str:
         """Tells this log from others, also from one of the same topic after that was deleted: text for offsets."""
         return self._topic_id.hex[:8] if self._topic_id else "0"
 
+    # Writing
+
     def append(self, key: bytes | None, headers: Headers, value: bytes | None) -> Deferred[int]:
         """Have a record written behind all that were appended before; fires with its position.
 
         The order is kept, and no other reader gets one twice, whatever happens to brokers meanwhile.
 
+        Raises:
+            BrokerUnavailable: as much waits as may.
+
         Fails with:
             BrokerError: Kafka does not take this record, because it is too large for one.
-            BrokerUnavailable: at once, when as much waits as may; or when the client is stopped before it is confirmed.
+            BrokerUnavailable: the client was stopped before it was confirmed; it may have been written.
         """
-        self._written += 1
-        writer = (WRITER, self._client.node + self._written.to_bytes(8, "big"))
-        return self._client.append(self.topic, key, [writer, *headers], value)
+        number = (self.written + 1).to_bytes(8, "big")
+        confirmed = self._client.append(self.topic, key, [(WRITER, self._client.node + number), *headers], value)
+        self.written += 1
+        return confirmed
+
+    def number_of(self, record: Record) -> int:
+        """The number under which we have appended a record; 0 when it is not ours."""
+        name, writer = record.headers[0] if record.headers else ("", b"")
+        return int.from_bytes(writer[-8:], "big") if name == WRITER and writer[:-8] == self._client.node else 0
+
+    # Reading
 
     def read(self, after: int, up_to: int, limit: int) -> Deferred[list[Record]]:
         """Records behind one position, up to and with another, as many as `limit`. Who asks is served in turn.
@@ -96,29 +110,62 @@ class KafkaLog:
             PositionGone: the log does not reach back to there any more.
             BrokerUnavailable: Kafka does not answer, or too many ask.
         """
-        assert self.following is not None, "the client was not started"
-        return self._client.read(self.following, after, up_to, limit)
+        return self._client.ask(lambda queries: queries.read(self.following, after, up_to, limit))
+
+    def ends(self) -> Deferred[Ends]:
+        """Fires with where the log begins and ends now; fails as `read`."""
+        return self._client.ask(lambda queries: queries.ends(self.following))
+
+    def latest(self) -> Deferred[None]:
+        """Fires when everything has been handed over that is in the log now; fails as `read`."""
+        return self.ends().addCallback(lambda ends: self._reach(ends.end, self._client.options.request_timeout))
+
+    def _reach(self, position: int, timeout: float) -> Deferred[None]:
+        reached: Deferred[None] = Deferred()
+        self._reached.append((position, reached))
+        self._tell_reached()
+        return reached.addTimeout(timeout, self._client.reactor, self._too_slow)
+
+    def _tell_reached(self) -> None:
+        due = [waiting for waiting in self._reached if waiting[0] <= self.position or waiting[1].called]
+        self._reached = [waiting for waiting in self._reached if waiting not in due]
+        for _, reached in due:
+            if not reached.called:
+                reached.callback(None)
+
+    def _too_slow(self, _result: object, _timeout: float) -> NoReturn:
+        raise BrokerUnavailable(f"reading {self.topic} of Kafka takes too long")
 
     # Called by the client
 
-    def started(self, begin: int, end: int, topic_id: UUID | None) -> Following:
-        """What to follow, given where the log begins and ends."""
+    @property
+    def following(self) -> Following:
+        """What its reader knows of it, when the client is started."""
+        assert self._following is not None
+        return self._following
+
+    def started(self, ends: Ends, topic_id: UUID | None) -> Deferred[None]:
+        """It is known where the log begins and ends; fires when it has been read as far as that is wanted."""
         self._topic_id = topic_id
-        self._end = end
-        start = (
-            Start(begin, begin, topic_id) if self.from_the_start else Start(max(begin, end - LOOK_BACK), end, topic_id)
-        )
-        self.following = Following(self.topic, start, self._take, self._tell_gap)
-        self.caught_up = Deferred()
-        self._take([], start.first)
-        return self.following
+        first, look = (ends.begin, 0) if self._from_the_start else (ends.end, LOOK_BACK)
+        start = Start(max(ends.begin, first - look), first, topic_id)
+        self._following = Following(self.topic, start, self._take, self._tell_gap)
+        self.position = first
+        return self._reach(ends.end, self._client.options.start_timeout)
+
+    def stopped(self) -> None:
+        """Nobody reads any more."""
+        for _, reached in self._reached:
+            if not reached.called:
+                reached.errback(BrokerUnavailable("the connection to Kafka is closed"))
+        self._reached.clear()
 
     def _take(self, records: list[Record], position: int) -> None:
         self.position = max(self.position, position)
         if records:
             self.on_records(records)
-        if position >= self._end and not self.caught_up.called:
-            self.caught_up.callback(None)
+        if self._reached:
+            self._tell_reached()
 
     def _tell_gap(self, gap: Gap) -> None:
         log.warn(
@@ -205,6 +252,8 @@ class KafkaClient:
         connections, self._connections = self._connections, None
         drain = DRAIN_TIMEOUT if self.is_available else 0.0
         self.is_available = False
+        for each in self._logs:
+            each.stopped()
         if parts is not None:
             return in_thread(self.reactor, "kafka-stop", lambda: parts.stop(drain))
         if connections is not None:
@@ -216,14 +265,14 @@ class KafkaClient:
     def append(self, topic: str, key: bytes | None, headers: Headers, value: bytes | None) -> Deferred[int]:
         """As `KafkaLog.append`."""
         if self._parts is None:
-            return fail(BrokerUnavailable("there is no connection to Kafka"))
+            raise BrokerUnavailable("there is no connection to Kafka")
         return self._parts.outbox.append(topic, key, headers, value)
 
-    def read(self, following: Following, after: int, up_to: int, limit: int) -> Deferred[list[Record]]:
-        """As `KafkaLog.read`."""
+    def ask(self, question: Callable[[Queries], Deferred[Result]]) -> Deferred[Result]:
+        """Ask the brokers; fails when there is no connection to them."""
         if self._parts is None:
             return fail(BrokerUnavailable("there is no connection to Kafka"))
-        return self._parts.queries.read(following, after, up_to, limit)
+        return question(self._parts.queries)
 
     # Called by the parts, in the reactor
 
@@ -240,25 +289,21 @@ class KafkaClient:
 
     # Starting
 
-    def _follow(self, found: list[Ends], connections: Connections) -> Deferred[None]:
+    def _follow(self, found: list[tuple[Ends, UUID | None]], connections: Connections) -> Deferred[None]:
         if connections is not self._connections:
             raise BrokerUnavailable("the client was stopped before it was started")
-        followed = [log.started(*ends) for log, ends in zip(self._logs, found, strict=True)]
-        self._parts = _Parts(self, connections, followed)
+        reading = gatherResults([log.started(*each) for log, each in zip(self._logs, found, strict=True)], True)
+        self._parts = _Parts(self, connections, [log.following for log in self._logs])
         self.available(True)
-        reading = DeferredList([log.caught_up for log in self._logs])
-        return reading.addTimeout(self.options.start_timeout, self.reactor, self._too_slow).addCallback(lambda _: None)
-
-    def _too_slow(self, _result: object, _timeout: float) -> NoReturn:
-        raise BrokerUnavailable(f"the logs at {self.address} could not be read in time")
+        return reading.addCallbacks(lambda _: None, lambda failure: failure.value.subFailure)
 
     # In a thread
 
-    def _look(self, connections: Connections) -> list[Ends]:
+    def _look(self, connections: Connections) -> list[tuple[Ends, UUID | None]]:
         try:
             with closing(connections.admin()) as admin:
                 ids = self._topics(admin)
-                return [Ends(*_ends(admin, log.topic), ids[log.topic]) for log in self._logs]
+                return [(_ends(admin, log.topic), ids[log.topic]) for log in self._logs]
         except (KafkaError, RuntimeError) as error:  # RuntimeError: the client was stopped
             text = f"Kafka cannot be used at {self.address}: {error}"
             raise BrokerUnavailable(f"{text} ({troubles.latest})" if troubles.latest else text) from None
@@ -287,18 +332,10 @@ class KafkaClient:
             admin.create_topics({log.topic: topic})
 
 
-class Ends(NamedTuple):
-    """Where a log begins and ends, and which it is."""
-
-    begin: int
-    end: int
-    topic_id: UUID | None
-
-
-def _ends(admin: Any, topic: str) -> tuple[int, int]:
+def _ends(admin: Any, topic: str) -> Ends:
     partition = TopicPartition(topic, PARTITION)
     found = [admin.list_partition_offsets({partition: spec}) for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)]
-    return found[0][partition].offset, found[1][partition].offset
+    return Ends(found[0][partition].offset, found[1][partition].offset)
 
 
 def in_thread(reactor: Any, name: str, work: Callable[[], Result]) -> Deferred[Result]:

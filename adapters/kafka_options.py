@@ -11,7 +11,8 @@ from math import inf
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from txsocketio.engineio.options import Options, option
+from txsocketio.cluster.options import MemberOptions
+from txsocketio.engineio.options import option
 from txsocketio.errors import OptionError
 
 DEFAULT_PORT = 9092
@@ -69,7 +70,7 @@ def _server(host: str) -> str:
 
 
 @dataclass(kw_only=True)
-class KafkaOptions(Options):
+class KafkaOptions(MemberOptions):
     """What a client of Kafka can be told.
 
     Raises:
@@ -97,10 +98,10 @@ class KafkaOptions(Options):
     )
     compression: str | None = option(None, "Compress what is written: gzip, or where installed snappy, lz4 or zstd.")
     max_request_size: int = option(1_048_576, "The largest message that is written, in bytes.")
-    max_outbox: int = option(
-        10_000, "How many messages may wait while the broker is away; beyond it emitting fails: BrokerUnavailable."
+    max_sessions: int = option(
+        100_000, "How many sessions of clients each node knows of; beyond it the oldest cannot be recovered there."
     )
-    max_outbox_bytes: int = option(64_000_000, "How many bytes may wait while the broker is away.")
+    max_sessions_bytes: int = option(64_000_000, "Bytes that these sessions may have together.")
     start_timeout: float = option(15.0, "Seconds in which the brokers must be reached at start.")
     request_timeout: float = option(5.0, "Seconds that a broker has to answer before the connection is given up.")
     liveness_timeout: float = option(5.0, "Seconds without an answer after which the broker counts as away.")
@@ -120,7 +121,7 @@ class KafkaOptions(Options):
             "segment",
         ):
             self.require(0 < getattr(self, name) < inf, name, "must be a positive number of seconds")
-        for name in ("max_request_size", "max_outbox", "max_outbox_bytes"):
+        for name in ("max_request_size", "max_sessions", "max_sessions_bytes"):
             self.require(getattr(self, name) > 0, name, "must be positive")
         for name in ("replication", "min_insync_replicas"):
             number = getattr(self, name)
@@ -165,6 +166,7 @@ class KafkaOptions(Options):
     def _topic(self, settings: dict[str, str], retention: float, segment: float) -> dict[str, str]:
         settings["retention.ms"] = _milliseconds(retention)
         settings["segment.ms"] = _milliseconds(min(segment, retention))
+        settings["message.timestamp.type"] = "LogAppendTime"
         settings["max.message.bytes"] = str(self.max_request_size)
         if self.min_insync_replicas:
             settings["min.insync.replicas"] = str(self.min_insync_replicas)

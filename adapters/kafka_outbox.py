@@ -27,7 +27,7 @@ from kafka.errors import (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
 )
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from txsocketio.adapters.kafka_connections import discard
@@ -101,13 +101,16 @@ class Outbox:
 
         Fails with:
             BrokerError: Kafka does not take this record, because it is too large for one.
-            BrokerUnavailable: as much waits as may, or the outbox is stopped before the record is confirmed.
+            BrokerUnavailable: the outbox is stopped before the record is confirmed.
+
+        Raises:
+            BrokerUnavailable: as much waits as may.
         """
         entry = Entry(topic, key, headers, value)
         if self._stopped.is_set():
-            return fail(BrokerUnavailable("the connection to Kafka is closed"))
+            raise BrokerUnavailable("the connection to Kafka is closed")
         if self._count >= self._options.max_outbox or self._size + entry.size > self._options.max_outbox_bytes:
-            return fail(BrokerUnavailable("Kafka is away, and its outbox is full"))
+            raise BrokerUnavailable("Kafka does not take so much, and as much waits as may (max_outbox)")
         self._count += 1
         self._size += entry.size
         with self._changed:

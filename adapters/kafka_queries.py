@@ -11,12 +11,12 @@ from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txsocketio.adapters.kafka_connections import MAX_RECORDS, SHORT_POLL
-from txsocketio.adapters.kafka_reader import POLL, Record, Sightings
+from txsocketio.adapters.kafka_reader import POLL, Record, Sightings, record_of
 from txsocketio.errors import BrokerUnavailable, WorldError
 
 if TYPE_CHECKING:
@@ -45,12 +45,24 @@ class PositionGone(WorldError):
     temporary = False
 
 
+class Ends(NamedTuple):
+    """The first position of a log that is still there, and the one behind its last record."""
+
+    begin: int
+    end: int
+
+
 class _Reading(NamedTuple):
     following: Following
     after: int
     up_to: int
     limit: int
     result: Deferred[list[Record]]
+
+
+class _Looking(NamedTuple):
+    following: Following
+    result: Deferred[Ends]
 
 
 class Queries:
@@ -75,7 +87,7 @@ class Queries:
         self._answered = reactor.seconds()
         self._asked = reactor.seconds()
         self._changed = Condition()
-        self._waiting: deque[_Reading] = deque()
+        self._waiting: deque[_Reading | _Looking] = deque()
         self._stopped = False
         self._thread = Thread(target=self._run, name="kafka-queries", daemon=True)
 
@@ -87,13 +99,23 @@ class Queries:
 
     def read(self, following: Following, after: int, up_to: int, limit: int) -> Deferred[list[Record]]:
         """Records behind one position, up to and with another; those that were there twice once."""
+        reading = _Reading(following, after, up_to, limit, Deferred())
+        self._add(reading)
+        return reading.result
+
+    def ends(self, following: Following) -> Deferred[Ends]:
+        """Where the log begins and ends now."""
+        looking = _Looking(following, Deferred())
+        self._add(looking)
+        return looking.result
+
+    def _add(self, job: _Reading | _Looking) -> None:
         with self._changed:
             if self._stopped or len(self._waiting) >= MAX_WAITING:
-                return fail(BrokerUnavailable("too much is being read from Kafka"))
-            reading = _Reading(following, after, up_to, limit, Deferred())
-            self._waiting.append(reading)
-            self._changed.notify()
-        return reading.result
+                job.result.errback(BrokerUnavailable("too many wait for answers of Kafka"))
+            else:
+                self._waiting.append(job)
+                self._changed.notify()
 
     # In the thread of whoever stops the client
 
@@ -106,8 +128,8 @@ class Queries:
     def join(self) -> None:
         """Wait until it has, and fail what waits."""
         self._thread.join()
-        for reading in self._waiting:
-            self._fire(reading, Failure(BrokerUnavailable("the connection to Kafka is closed")))
+        for job in self._waiting:
+            self._fire(job, Failure(BrokerUnavailable("the connection to Kafka is closed")))
 
     # In our thread
 
@@ -125,13 +147,13 @@ class Queries:
         while not self._stopped:
             if self._reactor.seconds() - self._asked >= self._interval():
                 self._ask(consumer)
-            elif reading := self._next():
-                self._answer(consumer, reading)
+            elif job := self._next():
+                self._answer(consumer, job)
 
     def _interval(self) -> float:
         return self._timeout / 4 if self._is_available else AWAY_INTERVAL
 
-    def _next(self) -> _Reading | None:
+    def _next(self) -> _Reading | _Looking | None:
         with self._changed:
             if not self._waiting:
                 self._changed.wait(max(0.0, self._asked + self._interval() - self._reactor.seconds()))
@@ -160,20 +182,36 @@ class Queries:
             self._is_available = is_available
             self._reactor.callFromThread(self._on_available, is_available)
 
-    # What was written long ago
+    # What somebody wants to know
 
-    def _answer(self, consumer: Any, reading: _Reading) -> None:
+    def _answer(self, consumer: Any, job: _Reading | _Looking) -> None:
+        jobs = [job, *self._alike(job)]
+        outcome: list[Record] | Ends | Failure
         try:
-            found = self._read(consumer, reading)
+            outcome = self._look(consumer, job) if isinstance(job, _Looking) else self._read(consumer, job)
         except OffsetOutOfRangeError:
-            self._fire(reading, Failure(PositionGone(f"there is nothing at {reading.after} any more")))
+            outcome = Failure(PositionGone("the log does not reach back so far any more"))
         except KafkaError as error:
-            self._fire(reading, Failure(BrokerUnavailable(f"reading from Kafka failed: {error}")))
-        else:
-            self._fire(reading, found)
+            outcome = Failure(BrokerUnavailable(f"Kafka did not answer: {error}"))
+        for each in jobs:
+            self._fire(each, outcome)
 
-    def _fire(self, reading: _Reading, outcome: list[Record] | Failure) -> None:
-        self._reactor.callFromThread(reading.result.callback, outcome)
+    def _alike(self, job: _Reading | _Looking) -> list[_Looking]:
+        """Who else wants to know where the same log ends: one question is enough for all who wait."""
+        if not isinstance(job, _Looking):
+            return []
+        with self._changed:
+            alike = [each for each in self._waiting if isinstance(each, _Looking) and each.following is job.following]
+            self._waiting = deque(each for each in self._waiting if each not in alike)
+        return alike
+
+    def _fire(self, job: _Reading | _Looking, outcome: Any) -> None:
+        self._reactor.callFromThread(job.result.callback, outcome)
+
+    def _look(self, consumer: Any, job: _Looking) -> Ends:
+        partition, timeout = job.following.partition, int(self._timeout * 1000)
+        begins = consumer.beginning_offsets([partition], timeout)
+        return Ends(begins[partition], consumer.end_offsets([partition], timeout)[partition])
 
     def _read(self, consumer: Any, reading: _Reading) -> list[Record]:
         partition = reading.following.partition
@@ -188,7 +226,7 @@ class Queries:
             while len(found) < reading.limit and position <= min(reading.up_to, end - 1):
                 for record in consumer.poll(POLL, max_records=MAX_RECORDS).get(partition, ()):
                     if self._is_wanted(record, reading, seen) and len(found) < reading.limit:
-                        found.append(Record(record.offset, record.key, record.headers, record.value))
+                        found.append(record_of(record))
                 position = consumer.position(partition)
                 if self._reactor.seconds() > deadline:
                     raise KafkaTimeoutError("it takes too long")

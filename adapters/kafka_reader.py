@@ -45,12 +45,18 @@ WRITER = "w"
 
 
 class Record(NamedTuple):
-    """One record of a log. A value of None in a table means that the key is deleted."""
+    """One record of a log; the time is when it got there, in seconds. In a table no value means: deleted."""
 
     offset: int
     key: bytes | None
     headers: Headers
     value: bytes | None
+    time: float
+
+
+def record_of(raw: Any) -> Record:
+    """The record, from one of kafka-python."""
+    return Record(raw.offset, raw.key, raw.headers, raw.value, raw.timestamp / 1000)
 
 
 class Sightings:
@@ -130,7 +136,7 @@ class Following:
         """What is to be handed over of records that were read."""
         self.position = records[-1].offset + 1
         new = [each for each in records if self.sightings.is_new(each) and each.offset >= self.first]
-        return [Record(each.offset, each.key, each.headers, each.value) for each in new]
+        return [record_of(each) for each in new]
 
     def find_gap(self, begin: int, end: int, topic_id: UUID | None) -> Gap | None:
         """Why reading cannot go on where it was, given what there is now; then it goes on as near as possible."""

@@ -22,7 +22,6 @@ from txsocketio.adapters.kafka_client import LOOK_BACK, KafkaClient, KafkaLog
 from txsocketio.adapters.kafka_options import KafkaAddress, KafkaOptions
 from txsocketio.adapters.kafka_queries import PositionGone
 from txsocketio.adapters.kafka_reader import Gap, Record
-from txsocketio.adapters.kafka_table import KafkaTable
 from txsocketio.errors import BrokerError, BrokerUnavailable
 
 # kafka-python leaves it to the garbage collector to close the sockets of connections that failed.
@@ -198,7 +197,6 @@ async def test_start_does_not_read_what_was_written_before(kafka: KafkaServer, t
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     await client.start()
-    assert log.following is not None
     assert log.following.position >= 200_000 - LOOK_BACK
     await log.append(None, [], b"news")
     await reader.count(1)
@@ -250,19 +248,18 @@ async def test_full_outbox_refuses_at_once(own_kafka: Start, topic: str, make: M
     await client.start()
     kafka.freeze()
     accepted = [log.append(None, [], b"") for _ in range(20)]
-    await refused(log.append(None, [], bytes(2000)))
+    refused(log, 2000)
     accepted += [log.append(None, [], b"") for _ in range(20)]
-    await refused(log.append(None, [], bytes(1000)))
+    refused(log, 1000)
     kafka.thaw()
     await gatherResults(accepted)
     await log.append(None, [], bytes(1000))
     await reader.count(41)
 
 
-async def refused(outcome: Deferred[int]) -> None:
-    assert outcome.called
+def refused(log: KafkaLog, size: int) -> None:
     with pytest.raises(BrokerUnavailable):
-        await outcome
+        log.append(None, [], bytes(size))
 
 
 # Outages
@@ -389,7 +386,7 @@ async def test_stop_with_dead_broker_leaves_nothing(own_kafka: Start, topic: str
         kafka.freeze()
     else:
         await kafka.kill()
-    outcomes = [log.append(None, [], b"lost"), log.read(-1, 5, 10), log.read(-1, 5, 10)]
+    outcomes = [log.append(None, [], b"lost"), log.read(-1, 5, 10), log.ends(), log.ends(), log.latest()]
     assert await change() is False
     await client.stop()
     for outcome in outcomes:
@@ -407,7 +404,7 @@ async def test_client_can_be_started_again(kafka: KafkaServer, topic: str, make:
         await client.start()
         await log.append(None, [], value)
         await client.stop()
-        await refused(log.append(None, [], b"stopped"))
+        refused(log, 0)
     await client.start()
     await log.append(None, [], b"three")
     await reader.until(lambda: b"three" in reader.values)
@@ -438,48 +435,6 @@ async def test_users_and_tls(own_kafka: Start, topic: str, make: Make) -> None:
     with pytest.raises(BrokerUnavailable) as raised:
         await stranger.start()
     assert "guessed" not in str(raised.value)
-
-
-# Tables
-
-
-def table(client: KafkaClient, topic: str, rows: int = 1000, size: int = 1_000_000) -> KafkaTable:
-    return KafkaTable(client, topic, 3600.0, rows, size)
-
-
-async def test_table_is_the_same_for_all(kafka: KafkaServer, topic: str, make: Make) -> None:
-    """Also for who comes later; the order of the topic is the same for all."""
-    one, two, late = make(kafka.url), make(kafka.url), make(kafka.url)
-    tables = [table(client, topic) for client in (one, two, late)]
-    orders: list[list[tuple[bytes | None, int]]] = [[] for _ in tables]
-    for each, order in zip(tables, orders, strict=True):
-        each.on_row = lambda record, order=order: order.append((record.value, record.offset))
-    await gatherResults([one.start(), two.start()])
-    claims = [each.put(b"session", claim) for each, claim in zip(tables, (b"one", b"two"), strict=False)]
-    first, second = await gatherResults(claims)
-    await tables[0].put(b"other", b"\0")
-    await tables[0].put(b"gone", b"\0")
-    await tables[0].delete(b"gone")
-    await late.start()
-    claimed = {first: b"one", second: b"two"}
-    assert tables[2].get(b"session") == claimed[max(claimed)]
-    assert (tables[2].get(b"other"), tables[2].get(b"gone"), len(tables[2])) == (b"\0", None, 2)
-    assert orders[2][:2] == [(claimed[offset], offset) for offset in sorted(claimed)]
-
-
-async def test_table_forgets_the_oldest_rows(kafka: KafkaServer, topic: str, make: Make) -> None:
-    """It has room for so many rows, and so many bytes."""
-    writer = make(kafka.url)
-    rows = table(writer, topic)
-    await writer.start()
-    for key in (b"a", b"b", b"c", b"a"):
-        last = rows.put(key, b"0123456789")
-    await last
-    few, small = make(kafka.url), make(kafka.url)
-    tables = [table(few, topic, rows=2), table(small, topic, size=25)]
-    await gatherResults([few.start(), small.start()])
-    for each in tables:
-        assert [each.get(key) is not None for key in (b"a", b"b", b"c")] == [True, False, True]
 
 
 # Kafka, from outside

@@ -87,6 +87,7 @@ def test_topics_are_created_with_what_the_options_say() -> None:
         "cleanup.policy": "delete",
         "retention.ms": "90500",
         "segment.ms": "90500",
+        "message.timestamp.type": "LogAppendTime",
         "max.message.bytes": "5000000",
         "min.insync.replicas": "2",
     }

@@ -13,12 +13,12 @@ from txsocketio.adapters.kafka_reader import WRITER, Following, Gap, Sightings, 
 LOG, OTHER_LOG = UUID(int=1), UUID(int=2)
 
 #: As kafka-python has them.
-Raw = namedtuple("Raw", "offset key headers value")
+Raw = namedtuple("Raw", "offset key headers value timestamp")
 
 
 def raw(offset: int, writer: str | None = None, number: int = 0) -> Raw:
     headers = [(WRITER, writer.encode() + number.to_bytes(8, "big"))] if writer else []
-    return Raw(offset, None, headers, b"")
+    return Raw(offset, None, headers, b"", 0)
 
 
 def following(position: int, topic_id: UUID | None = LOG) -> Following:
