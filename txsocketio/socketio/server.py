@@ -107,6 +107,7 @@ class Server(Broadcast, Listening):
 
     def start(self) -> Deferred[None]:
         """Fires when the adapters are connected. A resource starts the server by itself, and so does a service."""
+        self.engine.start()
         return self.namespaces.start()
 
     def resource(self) -> EngineResource:
