@@ -100,6 +100,11 @@ class EngineOptions(Options):
     max_http_buffer_size: int = option(
         1_000_000, "The largest message or POST body that is accepted, in bytes; announced to clients as maxPayload."
     )
+    max_root_body_size: int | None = option(
+        10_000_000,
+        "The largest body of a request for what a site of ours serves beside us (the `root` of `Server.site` and "
+        "`Server.service`), in bytes; beyond is answered with 413. None for no limit.",
+    )
     max_outgoing_buffer: int = option(
         16_000_000, "Bytes that may wait for a client that does not read; beyond it is closed: slow consumer."
     )
@@ -175,7 +180,7 @@ class EngineOptions(Options):
         for name in ("max_http_buffer_size", "max_outgoing_buffer"):
             self.require(getattr(self, name) > 0, name, "must be a positive number of bytes")
         self.require(self.trusted_proxies >= 0, "trusted_proxies", "must not be negative")
-        for name in ("max_connections", "max_connections_per_address"):
+        for name in ("max_connections", "max_connections_per_address", "max_root_body_size"):
             limit = getattr(self, name)
             self.require(limit is None or limit > 0, name, "must be a positive number, or None")
         self.require(self.path.startswith("/"), "path", "must begin with a slash")

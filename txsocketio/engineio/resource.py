@@ -154,13 +154,18 @@ def detach(channel: Any, protocol: IProtocol) -> None:
 
 
 def request_of(web: Request) -> HTTPRequest:
-    """The head of a request of twisted.web; fields that came several times are joined as HTTP joins them."""
-    fields = {}
-    for name, values in web.requestHeaders.getAllRawHeaders():
-        low = name.lower()
-        fields[low] = values[0] if len(values) == 1 else (b"; " if low == b"cookie" else b", ").join(values)
+    """The head of a request of twisted.web."""
 
     def peer() -> tuple[str, bool]:
         return getattr(web.getClientAddress(), "host", "") or "", web.isSecure()
 
-    return HTTPRequest(web.method.decode("latin-1"), web.uri.decode("latin-1"), fields, peer)
+    return HTTPRequest(web.method.decode("latin-1"), web.uri.decode("latin-1"), fields_of(web), peer)
+
+
+def fields_of(web: Request) -> dict[bytes, bytes]:
+    """The header fields of a request of twisted.web; those that came several times are joined as HTTP joins them."""
+    fields = {}
+    for name, values in web.requestHeaders.getAllRawHeaders():
+        low = name.lower()
+        fields[low] = values[0] if len(values) == 1 else (b"; " if low == b"cookie" else b", ").join(values)
+    return fields
