@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 TRANSPORTS = ("polling", "websocket")
 
+Origins = str | re.Pattern[str] | Sequence[str | re.Pattern[str]] | Callable[[str], bool]
+
 #: What a value must be, by how its option is annotated.
 _KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "bool": ((bool,), "must be true or false"),
@@ -30,10 +32,7 @@ _KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "Mapping[str, Json]": ((Mapping,), "must be a table"),
     "bool | Mapping[str, int]": ((bool, Mapping), "must be true, false or a table"),
     "bool | str | Mapping[str, Json]": ((bool, str, Mapping), "must be true, false, a name or a table"),
-    "str | Sequence[str] | re.Pattern[str] | Callable[[str], bool]": (
-        (str, Collection, re.Pattern, Callable),
-        "must be origins, a pattern or a callable",
-    ),
+    "Origins": ((str, Collection, re.Pattern, Callable), "must be origins, a pattern or a callable"),
     "Handler": ((Callable,), "must be callable"),
 }
 
@@ -142,10 +141,11 @@ class EngineOptions(Options):
         "Set a cookie with the session's id on the first long-polling answer: true, a name, or a table of `name` (io), "
         "`path`, `http_only`, `same_site`, `secure`, `domain`, `max_age` (seconds).",
     )
-    cors_allowed_origins: str | Sequence[str] | re.Pattern[str] | Callable[[str], bool] | None = option(
+    cors_allowed_origins: Origins | None = option(
         None,
-        "Origins of other sites whose pages may connect: one, a list, '*' for all, a compiled regular expression or a "
-        "callable. Pages of the server's own origin always may. Checked for WebSocket too.",
+        "Origins of other sites whose pages may connect: one, a compiled regular expression that is found in them, a "
+        "list of both, '*' for all, or a callable. Pages of the server's own origin always may. Checked for WebSocket "
+        "too.",
     )
     cors: Mapping[str, Json] | None = option(
         None,
