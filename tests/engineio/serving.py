@@ -7,6 +7,7 @@ import json
 from tests.engineio.doubles import POLLING, FakeExchange, Log, new_engine, new_request
 from tests.engineio.line import Line, upgrade_request
 from txsocketio.engineio.session import Session
+from txsocketio.errors import Refusal
 from txsocketio.types import Json
 
 
@@ -17,7 +18,9 @@ class Rig:
         self.engine = new_engine(**options)
         self.log = Log()
         self.sessions: list[Session] = []
+        self.refusals: list[Refusal] = []
         self.engine.on("connection", self._welcome)
+        self.engine.on("connection_error", lambda request, refusal: self.refusals.append(refusal))
 
     def _welcome(self, session: Session) -> None:
         self.sessions.append(session)

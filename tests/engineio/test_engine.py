@@ -270,13 +270,11 @@ def test_closing_does_not_wait_for_a_client_that_says_nothing(rig: Rig) -> None:
 def test_closed_engine_takes_nobody(query: str) -> None:
     """As JSON, in place of a 101 too; the application is not asked, and may take clients again."""
     asked: list[str] = []
-    contexts: list[Json] = []
     rig = Rig(allow_request=lambda request: asked.append(request.url) or True)
-    rig.engine.on("connection_error", lambda request, refusal: contexts.append(refusal.context))
     rig.engine.close()
     refused = rig.ask(query)
     assert (refused.status, refused.text) == (503, '{"code":4,"message":"Server is closing"}')
-    assert contexts == [{"closing": True}]
+    assert [each.context for each in rig.refusals] == [{"closing": True}]
     assert rig.sessions == [] and asked == []
     rig.engine.start()
     rig.ask(query)

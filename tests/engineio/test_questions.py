@@ -13,6 +13,9 @@ from tests.engineio.serving import Rig
 from txsocketio import ConnectionRefused
 from txsocketio.types import Handler, Json
 
+FAULT = ValueError("a fault")
+ID_ERROR = {"name": "ID_GENERATION_ERROR", "error": FAULT}
+
 
 @pytest.fixture
 def rig() -> Rig:
@@ -133,6 +136,26 @@ def test_sid_that_cannot_be_one(sid: Json, logged_errors: Json) -> None:
     assert rig.engine.clients_count == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "message", "context"),
+    [
+        ({"allow_request": lambda request: False}, 4, "Forbidden", {"message": "Forbidden"}),
+        ({"allow_request": lambda request: _raised(ConnectionRefused("no"))}, 4, "no", {"message": "no"}),
+        ({"generate_id": lambda request: ""}, 3, "Bad request", {"name": "ID_GENERATION_ERROR"}),
+        ({"generate_id": lambda request: _raised(FAULT)}, 3, "Bad request", ID_ERROR),
+    ],
+)
+def test_connection_error_tells_why(
+    options: dict[str, Json], code: int, message: str, context: dict[str, Json], logged_errors: Json
+) -> None:
+    """With the code and the message that the client gets, and what only the application may know."""
+    rig = Rig(**options)
+    for query in (POLLING, WEBSOCKET):
+        rig.ask(query)
+    assert [(each.code, each.message, each.context) for each in rig.refusals] == [(code, message, context)] * 2
+    logged_errors.take()
+
+
 # Middlewares
 
 
@@ -183,13 +206,11 @@ def test_middleware_may_add_to_a_preflight() -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_middleware_that_raises_refuses(rig: Rig, style: str) -> None:
-    contexts: list[Json] = []
     error = ValueError("not you")
     rig.engine.use(lambda request, fields: STYLES[style](error))
-    rig.engine.on("connection_error", lambda request, refusal: contexts.append(refusal.context))
     assert rig.ask().text == '{"code":3,"message":"Bad request"}'
     assert rig.ask(WEBSOCKET).text == "Bad request"
-    assert contexts == [{"name": "MIDDLEWARE_FAILURE", "error": error}] * 2
+    assert [each.context for each in rig.refusals] == [{"name": "MIDDLEWARE_FAILURE", "error": error}] * 2
     assert rig.sessions == []
 
 
