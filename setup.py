@@ -1,14 +1,20 @@
 """Metadata of the package. Tool settings are in pyproject.toml."""
 
+from itertools import chain
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-EXTRAS = {
+BROKERS = {
     "redis": ["txredisapi>=1.6,<2", "hiredis>=3"],
-    "kafka": ["kafka-python>=3,<4"],
+    "kafka": ["kafka-python[crc32c]>=3,<4"],  # checksums in C: four times as many messages a second
     "rabbitmq": ["pika>=1.4,<2"],
+}
+
+EXTRAS = {
+    **BROKERS,
     "test": [
+        *chain(*BROKERS.values()),
         "aiohttp>=3.10",  # what the asyncio client of python-socketio speaks HTTP with
         "hypothesis>=6.100",
         "klein>=24.8",

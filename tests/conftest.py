@@ -23,7 +23,11 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, LogLevel, eventAsText, formatEvent, globalLogBeginner, globalLogPublisher
 from twisted.python.failure import Failure
 
+from tests.fake_broker import install
+
 ROOT = Path(__file__).parent.parent
+
+pytest_plugins = ["tests.brokers.fixtures"]
 
 #: Seconds a test may take when it has no mark of its own, as in @pytest.mark.timeout(60).
 TIMEOUT = 20.0
@@ -90,6 +94,15 @@ def bounded(test: Callable[..., Coroutine[Any, Any, None]], seconds: float) -> C
                 limit.cancel()
 
     return run
+
+
+# The broker of those who need none in particular
+
+
+@pytest.fixture
+def fake_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have URLs "fake:" mean the FakeBroker."""
+    install(tmp_path, monkeypatch)
 
 
 # The log

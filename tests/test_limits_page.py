@@ -21,7 +21,7 @@ VALUES = {name.strip("`"): literal_eval(value.strip("`")) for name, value, _, _ 
 OTHERS = {
     "path", "transports", "allow_upgrades", "allow_eio3", "per_message_deflate", "http_compression", "initial_packet",
     "cookie", "cors_allowed_origins", "cors", "allow_request", "generate_id", "trusted_proxies", "client_path",
-    "parser", "cleanup_empty_child_namespaces",
+    "parser", "cleanup_empty_child_namespaces", "adapter",
 }  # fmt: skip
 
 #: Words in the names of constants that are limits, and those that are none.

@@ -12,13 +12,15 @@
     │   └── UnserializableData      (TypeError)  an argument has no form on the wire
     │       └── TooManyAttachments  more binary in one packet than clients take
     ├── ConnectionRefused           raised by an application's middleware to refuse a client
-    ├── PeerError                   the client erred: ends that client, never reaches the application's handlers
+    ├── PeerError                   the other side erred: never reaches the application's handlers
     │   ├── PacketError             a packet that the protocol does not allow
+    │   ├── BadMessage              what another node sent over the broker cannot be understood
     │   └── Refusal                 an HTTP request that is answered with an Engine.IO error
     └── WorldError                  network, broker or time: `temporary` says whether trying again can help
         ├── AckTimeout              not everybody acknowledged in time
         ├── Disconnected            the socket was gone before it acknowledged
-        └── BrokerUnavailable       the broker is away, and nothing more can be queued for it
+        ├── BrokerUnavailable       the broker is away, and nothing more can be queued for it
+        └── BrokerError             the broker has refused what it was asked for
 """
 
 from __future__ import annotations
@@ -117,11 +119,15 @@ class ConnectionRefused(TxSocketIOError):
 
 
 class PeerError(TxSocketIOError):
-    """The client did what the protocol does not allow."""
+    """The client, or another node, did what the protocol does not allow."""
 
 
 class PacketError(PeerError):
     """A packet that the protocol does not allow; the text says what is wrong with it."""
+
+
+class BadMessage(PeerError):
+    """What another node sent over the broker cannot be understood; the text says what is wrong with it."""
 
 
 class Refusal(PeerError):
@@ -180,3 +186,9 @@ class Disconnected(WorldError):
 
 class BrokerUnavailable(WorldError):
     """The broker is away, and nothing more can be queued for it."""
+
+
+class BrokerError(WorldError):
+    """The broker has refused what it was asked for; the text says why, in its words."""
+
+    temporary = False

@@ -104,12 +104,13 @@ class ServerAnswers:
 
 
 class LinkedServer(Server):
-    adapter_class = LinkedAdapter
-
     def __init__(self, servers: list[Server], clock: Clock) -> None:
         self.servers = servers
         servers.append(self)
         super().__init__(clock=clock)
+
+    def make_adapter(self, namespace: Namespace) -> Adapter:
+        return LinkedAdapter(namespace)
 
 
 def linked() -> tuple[Served, Served]:

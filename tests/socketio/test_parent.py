@@ -400,7 +400,7 @@ def test_server_ends_with_its_children(cleaning: Served, logged_errors: LoggedEr
     closed = cleaning.io.close()
     session.drain("forced close")
     other.drain("forced close")
-    cleaning.clock.pump([1.0] * 5)
+    cleaning.clock.pump([0.5] * 3)
     assert cleaning.told == [("stops",), ("stops",)]
     assert not closed.called
     stopped[0].callback(None)

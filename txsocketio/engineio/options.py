@@ -30,6 +30,7 @@ _KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "str | bytes": ((str, bytes), "must be text or bytes"),
     "Sequence[str]": ((Collection,), "must be a list of names"),
     "Mapping[str, Json]": ((Mapping,), "must be a table"),
+    "str | Mapping[str, Json]": ((str, Mapping), "must be text or a table"),
     "bool | Mapping[str, int]": ((bool, Mapping), "must be true, false or a table"),
     "bool | str | Mapping[str, Json]": ((bool, str, Mapping), "must be true, false, a name or a table"),
     "Origins": ((str, Collection, re.Pattern, Callable), "must be origins, a pattern or a callable"),
@@ -42,9 +43,14 @@ DURATIONS = (
 )  # fmt: skip
 
 
-def option(default: Any, doc: str) -> Any:
-    """A field of an options class with its documentation."""
-    return field(default=default, metadata={"doc": doc})
+def option(default: Any, doc: str, *, is_secret: bool = False) -> Any:
+    """A field of an options class with its documentation; the value of a secret one is shown nowhere."""
+    return field(default=default, repr=not is_secret, metadata={"doc": doc})
+
+
+def secret(doc: str) -> Any:
+    """An optional field of an options class that is never shown."""
+    return field(default=None, repr=False, metadata={"doc": doc})
 
 
 @dataclass(kw_only=True)
@@ -53,7 +59,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            self._check_kind(each.name, str(each.type))
+            self._check_kind(each.name, each.type.__name__ if isinstance(each.type, type) else str(each.type))
 
     def _check_kind(self, name: str, annotation: str) -> None:
         kind = annotation.removesuffix(" | None")
@@ -65,7 +71,8 @@ class Options:
     def require(self, fact: bool, name: str, rule: str) -> None:
         """Raise an OptionError that names the option and the rule, unless the fact holds."""
         if not fact:
-            raise OptionError(f"{name} {rule}, not {getattr(self, name)!r}")
+            is_shown = any(each.repr for each in fields(self) if each.name == name)
+            raise OptionError(f"{name} {rule}, not {getattr(self, name)!r}" if is_shown else f"{name} {rule}")
 
     @classmethod
     def of(cls, given: Mapping[str, Json]) -> Self:

@@ -182,5 +182,6 @@ class Adapter(Listening):
 
 
 def all_of(deferreds: Iterable[Deferred[Json]]) -> Deferred[None]:
-    """Fires when all of them have."""
-    return gatherResults(list(deferreds), consumeErrors=True).addCallback(lambda _: None)
+    """Fires when all of them have, or fails with the first error of one."""
+    gathered = gatherResults(list(deferreds), consumeErrors=True)
+    return gathered.addCallbacks(lambda _: None, lambda failure: failure.value.subFailure)

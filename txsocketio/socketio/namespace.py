@@ -14,6 +14,7 @@ from txsocketio.errors import ConnectionRefused, ReservedEvent, UnserializableDa
 from txsocketio.socketio.adapter import Adapter
 from txsocketio.socketio.broadcast import Broadcast
 from txsocketio.socketio.handlers import Answering, acknowledge, call_all, expired, run, step
+from txsocketio.socketio.life import Outcome
 from txsocketio.socketio.listening import Listeners, Listening
 from txsocketio.socketio.socket import CONNECTING, Socket
 from txsocketio.types import Handler, Json
@@ -86,7 +87,8 @@ class Namespace(Entrance):
         self.clock = server.engine.clock
         self.encode = server.parser.encode
         self.sockets: dict[str, Socket] = {}
-        self.adapter: Adapter = server.adapter_class(self)
+        self.adapter = server.make_adapter(self)
+        self._held: Outcome | None = None
         super().__init__(self.adapter)
         self.next_ack_id: Callable[[], int] = count().__next__
 
@@ -130,9 +132,28 @@ class Namespace(Entrance):
 
     # --- what Connection and Socket ask ---
 
+    def hold(self) -> None:
+        """Let nobody in for now: what other servers emit does not come here yet."""
+        if self._held is None:
+            self._held = Outcome()
+
+    def admit_held(self) -> None:
+        """Go on with those who have come since, and hold nobody any more."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.tell()
+
     def admit(self, socket: Socket) -> None:
         """Let the client in, if the middlewares do."""
-        if not self.middlewares and not socket.may_recover:
+        if self._held is not None:
+            held = socket.admission = self._held.wait()
+            held.addCallbacks(lambda _: self._admit(socket), lambda failure: self._refuse(socket, failure))
+            held.addErrback(lambda failure: log.failure("Connecting a client failed", failure))
+        else:
+            self._admit(socket)
+
+    def _admit(self, socket: Socket) -> None:
+        if not (self.middlewares or socket.may_recover or socket.prepares):
             self._accept(socket)
             return
         try:
@@ -168,12 +189,13 @@ class Namespace(Entrance):
         self.tell("session_expired", session)
 
     async def _examine(self, socket: Socket) -> None:
-        if socket.may_recover and await socket.recover():
-            return
-        for middleware in self.middlewares:
-            result = run(middleware, (socket,))
-            if isinstance(result, Deferred):
-                await result
+        if not (socket.may_recover and await socket.recover()):
+            for middleware in self.middlewares:
+                result = run(middleware, (socket,))
+                if isinstance(result, Deferred):
+                    await result
+        if socket.prepares:
+            await socket.prepare()
 
     def _accept(self, socket: Socket) -> None:
         socket.admission = None

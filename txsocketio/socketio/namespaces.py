@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from txsocketio.errors import ConnectionRefused, InvalidNamespace
-from txsocketio.socketio.adapter import all_of
 from txsocketio.socketio.namespace import Namespace
 from txsocketio.socketio.parent import ParentNamespace, Wanted
 from txsocketio.types import Json
@@ -31,7 +30,6 @@ class Namespaces(dict[str, Namespace]):
         super().__init__()
         self.parents: tuple[ParentNamespace, ...] = ()
         self._server = server
-        self._stopping: set[Deferred[None]] = set()
         self.root = self["/"] = Namespace(server, "/")
 
     def named(self, name: str) -> Namespace:
@@ -105,24 +103,17 @@ class Namespaces(dict[str, Namespace]):
 
     def _add(self, namespace: Namespace) -> Namespace:
         self[namespace.name] = namespace
+        self._server.life.add(namespace)
         self.root.tell("new_namespace", namespace)
         return namespace
 
     def forget(self, namespace: Namespace) -> None:
         """The namespace is empty, and is not to be kept."""
         del self[namespace.name]
-        stopping = namespace.adapter.stop()
-        self._stopping.add(stopping)
-        stopping.addErrback(lambda failure: log.failure("An adapter could not be stopped", failure))
-        stopping.addBoth(lambda _: self._stopping.discard(stopping))
+        self._server.life.remove(namespace)
 
-    def start(self) -> Deferred[None]:
-        """Fires when the adapters are connected."""
-        return all_of(namespace.adapter.start() for namespace in self.values())
-
-    def stop(self) -> Deferred[None]:
-        """Disconnect everybody; fires when the adapters are stopped."""
+    def disconnect(self) -> None:
+        """Disconnect everybody."""
         for namespace in list(self.values()):
             for socket in list(namespace.sockets.values()):
                 socket.ended("server shutting down")
-        return all_of([*self._stopping, *(namespace.adapter.stop() for namespace in self.values())])

@@ -56,6 +56,16 @@ class ServerOptions(EngineOptions):
         "The encoding of packets, which clients have to use too: default, msgpack (their npm package "
         "socket.io-msgpack-parser), or a parser of your own.",
     )
+    adapter: str | Mapping[str, Json] | None = option(
+        None,
+        "The broker that makes several servers one: a URL like ``redis://localhost:6379/0``, whose query may hold the "
+        "options of that broker, or a table of `url` and these. There are :ref:`several <brokers>`; none by default.",
+        is_secret=True,
+    )
+    start_timeout: float = option(
+        5.0,
+        "Seconds that a client waits to join a namespace that cannot hear of other servers yet; then it is let in.",
+    )
     connect_timeout: float = option(
         45.0, "Seconds that a client has to join a namespace, also after it has left its last one; then it is closed."
     )
@@ -103,7 +113,7 @@ class ServerOptions(EngineOptions):
             "parser",
             f"must be one of {', '.join(PARSERS)}, or have the methods encode and decoder",
         )
-        for name in ("connect_timeout", "attachments_timeout"):
+        for name in ("start_timeout", "connect_timeout", "attachments_timeout"):
             self.require(0 < getattr(self, name) < inf, name, "must be a positive number of seconds")
         self.require(self.ack_timeout is None or self.ack_timeout > 0, "ack_timeout", "must be positive, or None")
         for name in (

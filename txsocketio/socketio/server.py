@@ -16,8 +16,10 @@ from txsocketio.protocol.packet import DefaultParser
 from txsocketio.protocol.parser import Parser
 from txsocketio.socketio.adapter import Adapter, all_of
 from txsocketio.socketio.broadcast import Broadcast
+from txsocketio.socketio.brokers import Broker, make_broker
 from txsocketio.socketio.client_files import ClientFiles
 from txsocketio.socketio.connection import Connection, DecodingConnection
+from txsocketio.socketio.life import Life
 from txsocketio.socketio.listening import Listening
 from txsocketio.socketio.namespace import Namespace
 from txsocketio.socketio.namespaces import Namespaces
@@ -52,6 +54,7 @@ class Server(Broadcast, Listening):
 
     Attributes:
         engine: the Engine.IO server underneath.
+        broker: the connection to what joins several servers; None when there is one only.
         namespaces: by name.
         root: the namespace "/".
 
@@ -59,20 +62,19 @@ class Server(Broadcast, Listening):
         OptionError: an option is unknown, or its value is not allowed.
     """
 
-    adapter_class: type[Adapter] = Adapter
-
     def __init__(self, *, clock: IReactorTime | None = None, **options: Json) -> None:
         self.options = ServerOptions.of(options)
         self.engine = Engine(self.options, clock)
-        self.engine.on_session = self._accept
+        self.engine.on_session = self._accept_first
         if self.options.client_path is not None:
             self.engine.files = ClientFiles(self.options.client_path, self.engine.answers.send).serve
         self.parser = _parser(self.options)
         is_default = type(self.parser) is DefaultParser
         self._connection = Connection if is_default else DecodingConnection
         self._old_connection = OldConnection if is_default else DecodingOldConnection
-        if self.options.recovery is not None:
-            self.adapter_class = RecoveryAdapter
+        adapter = self.options.adapter
+        self.broker: Broker | None = None if adapter is None else make_broker(self, adapter)
+        self.life = Life(self)
         self.namespaces = Namespaces(self)
         self.root = self.namespaces.root
         self.handlers = self.root.handlers
@@ -106,9 +108,15 @@ class Server(Broadcast, Listening):
     # --- running it ---
 
     def start(self) -> Deferred[None]:
-        """Fires when the adapters are connected. A resource starts the server by itself, and so does a service."""
+        """Connect to the other servers, if there is a broker. Who is served starts the server by itself, if need be.
+
+        Returns:
+            Fires when everything that is emitted from now on is exchanged with them. While the broker is away it is
+            tried again and again, and clients are served meanwhile.
+        """
+        self.engine.on_session = self._accept
         self.engine.start()
-        return self.namespaces.start()
+        return self.life.start()
 
     def resource(self) -> EngineResource:
         """The server as a leaf for a tree of twisted.web: `root.putChild(b"socket.io", io.resource())`."""
@@ -131,9 +139,26 @@ class Server(Broadcast, Listening):
         """Disconnect everybody: "server shutting down". Clients are not told, so that they come back.
 
         Returns:
-            Fires when every connection is gone and the adapters are stopped.
+            Fires when every connection is gone and the adapters are stopped, and then the broker. What hangs there is
+            waited for four seconds at most.
         """
-        return all_of([self.namespaces.stop(), self.engine.close()])
+        self.namespaces.disconnect()
+        return all_of([self.engine.close(), self.life.stop()]).addBoth(self._closed)
+
+    def make_adapter(self, namespace: Namespace) -> Adapter:
+        """What decides who gets the packets of a namespace: called once, when there is such a namespace."""
+        if self.broker is not None:
+            return self.broker.adapter(namespace)
+        return Adapter(namespace) if self.options.recovery is None else RecoveryAdapter(namespace)
+
+    def _closed(self, result: Json) -> Json:
+        self.engine.on_session = self._accept_first
+        return result
+
+    def _accept_first(self, session: Session) -> None:
+        """A client has come before the start."""
+        self.start().addErrback(lambda _: None)  # it is logged
+        self._accept(session)
 
     def _accept(self, session: Session) -> None:
         (self._connection if session.protocol == 4 else self._old_connection)(self, session)

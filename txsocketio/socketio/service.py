@@ -68,7 +68,7 @@ class SocketIOService(Service):
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
         self._listen()
-        self._server.start().addErrback(lambda failure: log.failure("Could not start", failure))
+        self._server.start().addErrback(lambda _: None)  # it is logged
 
     def stopService(self) -> Deferred[None]:
         super().stopService()  # type: ignore[no-untyped-call]

@@ -1,0 +1,78 @@
+"""One server's connection to its broker, which the adapters of all its namespaces share."""
+
+from __future__ import annotations
+
+from secrets import token_hex
+from typing import TYPE_CHECKING, ClassVar
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from txsocketio.cluster.options import ClusterOptions
+from txsocketio.errors import BadMessage, BrokerUnavailable
+
+if TYPE_CHECKING:
+    from txsocketio.cluster.adapter import ClusterAdapter
+    from txsocketio.socketio.adapter import Adapter
+    from txsocketio.socketio.namespace import Namespace
+    from txsocketio.socketio.server import Server
+
+log = Logger()
+
+
+class Broker:
+    """A broker, as one server sees it. Each kind of broker extends this.
+
+    Args:
+        server: whose messages go over the broker.
+        url: where it is.
+        options: of its `options_class`.
+
+    Attributes:
+        node: the name of this node, 16 hexadecimal digits; every message carries that of its sender.
+        is_available: False while the broker is away: questions fail at once then.
+        outages: how often it has been away.
+        dropped: how many messages of other nodes could not be understood.
+    """
+
+    options_class: ClassVar[type[ClusterOptions]] = ClusterOptions
+
+    def __init__(self, server: Server, url: str, options: ClusterOptions) -> None:
+        self.server = server
+        self.url = url
+        self.options = options
+        self.node = token_hex(8)
+        self.is_available = False
+        self.outages = 0
+        self.dropped = 0
+        self.adapters: dict[str, ClusterAdapter] = {}
+
+    def adapter(self, namespace: Namespace) -> Adapter:
+        """A new adapter for the namespace."""
+        raise NotImplementedError
+
+    def start(self) -> Deferred[None]:
+        """Fires when the broker can be used. It is tried again and again until then."""
+        raise NotImplementedError
+
+    def stop(self) -> Deferred[None]:
+        """Fires when everything has been let go, soon also when the broker is away."""
+        raise NotImplementedError
+
+    def connected(self) -> None:
+        """The broker is there, and everything on it that this node needs."""
+        self.is_available = True
+
+    def lost(self) -> None:
+        """The broker is away: nobody will answer."""
+        if self.is_available:
+            self.is_available = False
+            self.outages += 1
+            for adapter in self.adapters.values():
+                adapter.requests.fail(BrokerUnavailable("the broker is away"))
+
+    def drop(self, error: BadMessage, node: str) -> None:
+        """A message cannot be understood: it is counted, and the first one logged."""
+        self.dropped += 1
+        if self.dropped == 1:
+            log.warn("A message of node {node!r} is dropped: {error}; more are only counted", node=node, error=error)

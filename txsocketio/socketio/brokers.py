@@ -1,0 +1,187 @@
+"""Finding who connects a server to its broker, by the scheme of a URL.
+
+    Server(adapter="redis://localhost:6379/0?key=chat")
+                      |
+    resolve() --------'--> the BrokerMaker of the scheme "redis", a Twisted plugin: a file in a folder twisted/plugins/
+                                |
+                                '--> its factory, imported only now, and the options of the factory's options_class
+
+This file, as the files of the plugins, is imported by every command of twistd: it imports next to nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qsl
+
+from twisted.plugin import IPlugin, getPlugins
+from zope.interface import Attribute, Interface, implementer
+
+from txsocketio.errors import OptionError
+from txsocketio.types import Json
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from txsocketio.engineio.options import Options
+    from txsocketio.socketio.adapter import Adapter
+    from txsocketio.socketio.namespace import Namespace
+    from txsocketio.socketio.server import Server
+
+#: What stands before the first colon of a URL (RFC 3986, section 3.1).
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+#: How the text in a URL becomes the value of an option, by how the option is annotated.
+_CONVERSIONS: dict[str, Callable[[str], Json]] = {"int": int, "float": float, "bool": lambda text: _TRUTH[text.lower()]}
+
+
+class Broker(Protocol):
+    """What a server asks of its connection to a broker, which the adapters of all its namespaces share."""
+
+    def adapter(self, namespace: Namespace) -> Adapter:
+        """A new adapter for the namespace; before the start, or at any time after it."""
+
+    def start(self) -> Deferred[None]:
+        """Connect.
+
+        Returns:
+            Fires when it is connected. It is tried again and again until then. It may be cancelled, and `stop` follows.
+        """
+
+    def stop(self) -> Deferred[None]:
+        """Fires when everything has been let go, soon also when the broker is away. Another start may follow."""
+
+
+class BrokerFactory(Protocol):
+    """What makes a `Broker`: its class, nearly always. The URL comes without the options in its query."""
+
+    options_class: type[Options]
+
+    def __call__(self, server: Server, url: str, options: Json, /) -> Broker: ...
+
+
+class IBrokerMaker(Interface):
+    """A plugin that knows who makes the brokers for some schemes of URLs."""
+
+    schemes: tuple[str, ...] = Attribute("The schemes, in small letters.")
+
+    def load() -> BrokerFactory:
+        """Import what makes the broker.
+
+        Raises:
+            OptionError: what it needs is not installed.
+        """
+
+
+@implementer(IPlugin, IBrokerMaker)
+@dataclass(frozen=True, slots=True)
+class BrokerMaker:
+    """Names who makes the brokers for some schemes of URLs, and imports it when it is asked for.
+
+    Attributes:
+        schemes: in small letters.
+        factory: "module:name" of the `BrokerFactory`.
+        requires: the modules that it imports and that may not be installed.
+        extra: of txsocketio, which installs them.
+    """
+
+    schemes: tuple[str, ...]
+    factory: str
+    requires: tuple[str, ...] = ()
+    extra: str | None = None
+
+    def load(self) -> BrokerFactory:
+        """See `IBrokerMaker`. An error while something is imported that is there comes as it is."""
+        missing = [name for name in self.requires if find_spec(name) is None]
+        if missing:
+            cure = f": pip install 'txsocketio[{self.extra}]'" if self.extra else ""
+            raise OptionError(f"adapter: {self.schemes[0]} needs {', '.join(missing)}, which is not installed{cure}")
+        module, _, name = self.factory.partition(":")
+        factory: BrokerFactory = getattr(import_module(module), name)
+        return factory
+
+
+@dataclass(slots=True)
+class Resolved:
+    """Who connects to a broker, and with what."""
+
+    factory: BrokerFactory
+    url: str
+    options: Options
+
+
+def make_broker(server: Server, adapter: str | Mapping[str, Json]) -> Broker:
+    """The broker that the option `adapter` of the server names, not connected yet.
+
+    Raises:
+        OptionError: see `resolve`.
+    """
+    resolved = resolve(adapter)
+    return resolved.factory(server, resolved.url, resolved.options)
+
+
+def resolve(adapter: str | Mapping[str, Json]) -> Resolved:
+    """Find out what the option `adapter` means.
+
+    Args:
+        adapter: a URL, whose query may hold options; or a table of `url` and options.
+
+    Raises:
+        OptionError: nobody is there for the scheme, something is not installed, or an option is not allowed. No text of
+            the error comes from where a password may be.
+    """
+    table = dict(adapter) if isinstance(adapter, Mapping) else {"url": adapter}
+    url, query = _split(table.pop("url", None))
+    factory = _maker(url).load()
+    annotations = {each.name: _annotation(each.type) for each in fields(factory.options_class)}
+    converted = [(name, _converted(name, text, annotations.get(name, "str"))) for name, text in query]
+    return Resolved(factory, url, factory.options_class.of(_joined([*converted, *table.items()])))
+
+
+def _split(url: Json) -> tuple[str, list[tuple[str, str]]]:
+    """The URL without its query, and what is in the query."""
+    if not isinstance(url, str) or not _SCHEME.match(url):
+        raise OptionError("adapter: has to be a URL, like redis://localhost:6379/0")
+    url, _, query = url.partition("?")
+    if "#" in url + query or "@" in query:
+        # Else a part of it would be taken for a name, and shown.
+        raise OptionError("adapter: in the password of a URL, and behind its ?, write %23 for #, %3F for ?, %40 for @")
+    return url, parse_qsl(query, keep_blank_values=True)
+
+
+def _maker(url: str) -> IBrokerMaker:
+    makers = {scheme: maker for maker in getPlugins(IBrokerMaker) for scheme in maker.schemes}
+    scheme = url.partition(":")[0].lower()
+    if scheme not in makers:
+        near = get_close_matches(scheme, makers, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise OptionError(f"adapter: unknown scheme {scheme!r}; {hint}there are {', '.join(sorted(makers))}")
+    return makers[scheme]
+
+
+def _annotation(annotation: Json) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _converted(name: str, text: str, annotation: str) -> Json:
+    kind = annotation.removesuffix(" | None")
+    try:
+        return _CONVERSIONS.get(kind, str)(text)
+    except (ValueError, KeyError):
+        raise OptionError(f"adapter: {name} in the URL cannot be taken for {kind}") from None
+
+
+def _joined(given: Iterable[tuple[str, Json]]) -> dict[str, Json]:
+    options: dict[str, Json] = {}
+    for name, value in given:
+        if options.setdefault(name, value) != value:
+            raise OptionError(f"adapter: {name} is given twice, with different values")
+    return options
