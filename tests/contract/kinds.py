@@ -44,4 +44,8 @@ KINDS = (
     Kind("memory", lambda _, name: f"memory:{name}"),
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
     Kind("redis", of_redis(), "redis", "own_redis"),
+    *(
+        Kind(f"redis-sharded-{mode}", of_redis("+sharded", subscription_mode=mode), "redis", "own_redis")
+        for mode in ("static", "dynamic", "dynamic-private")
+    ),
 )
