@@ -80,11 +80,18 @@ class Kind:
     recovers: bool = False
 
 
+def sharded(mode: str) -> Kind:
+    return Kind("sharded", "redis+sharded", {"subscriptionMode": mode}, {"subscription_mode": mode})
+
+
 KINDS = {
     "classic": Kind("classic", "redis"),
     "classic, answers the other way": Kind(
         "classic", "redis", {"publishOnSpecificResponseChannel": True}, {"publish_on_specific_response_channel": False}
     ),
+    "sharded static": sharded("static"),
+    "sharded dynamic": sharded("dynamic"),
+    "sharded dynamic-private": sharded("dynamic-private"),
 }
 
 
@@ -98,6 +105,8 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 def node(kind: Kind, redis: RedisServer) -> Iterator[NodeServer]:
     """The Node server of a mixed cluster."""
     options = {"namespaces": ["/", "/chat"], "adapter": kind.npm_options}
+    if kind.recovers:
+        options["connectionStateRecovery"] = {}
     with node_servers() as start:
         yield blockon(Deferred.fromCoroutine(start(kind.node, redis.url, prefix=PREFIX, **options)))
 

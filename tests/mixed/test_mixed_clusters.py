@@ -181,3 +181,12 @@ async def test_other_servers_answer(sender: Member) -> None:
     for item in TEXT:
         assert await sender.ask("asked", item) == [item, item]
     assert await sender.ask("asked") == [None, None]
+
+
+@pytest.mark.parametrize("kind", ["sharded dynamic", "sharded static"], indirect=True, scope="module")
+async def test_servers_exchange_bytes(cluster: Cluster, sender: Member) -> None:
+    """Where they do not speak JSON."""
+    await sender.tell("told", *BYTES)
+    others = [member for member in cluster.members.values() if member is not sender]
+    assert [await member.heard.get() for member in others] == [BYTES] * 2
+    assert await sender.ask("asked", BYTES) == [BYTES] * 2
