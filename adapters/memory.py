@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from txsocketio.cluster.adapter import ClusterAdapter
 from txsocketio.cluster.options import ClusterOptions, MemberOptions
 from txsocketio.cluster.peers import Entry, PeerAdapter, PeerLogAdapter, PeerLogBroker
+from txsocketio.cluster.sessions import GRACE
 from txsocketio.engineio.options import option
 from txsocketio.errors import BrokerUnavailable
 
@@ -84,7 +85,7 @@ class MemoryBroker(PeerLogBroker):
         if namespace.options.recovery is None:
             return PeerAdapter(namespace, self)
         duration = namespace.options.recovery.max_disconnection_duration
-        return PeerLogAdapter(namespace, self, MemorySessions(self, duration))
+        return PeerLogAdapter(namespace, self, MemorySessions(self, duration + GRACE))
 
     def start(self) -> Deferred[None]:
         self.hub.nodes[self.node] = self
@@ -125,7 +126,8 @@ class MemoryBroker(PeerLogBroker):
         return succeed([*islice(entries, PAGE)])
 
     def holds(self, position: int) -> Deferred[bool]:
-        return succeed(not self.hub.log or self.hub.log[0][0] <= position + 1)
+        first = self.hub.log[0][0] if self.hub.log else self.hub.position + 1
+        return succeed(first - 1 <= position <= self.hub.position)
 
     def soon(self, act: Callable[[], None]) -> None:
         """Do it in the next turn of the reactor, behind what is to be done before."""
@@ -141,7 +143,7 @@ class MemoryBroker(PeerLogBroker):
 
 
 class MemorySessions:
-    """The sessions of one namespace."""
+    """The sessions of clients."""
 
     def __init__(self, broker: MemoryBroker, seconds: float) -> None:
         self._sessions = broker.hub.sessions

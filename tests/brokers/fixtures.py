@@ -10,7 +10,9 @@ import pytest
 from pytest_twisted import blockon
 from twisted.internet.defer import Deferred
 
-from tests.brokers.redis import RedisServer
+from tests.brokers.kafka import KafkaServer
+from tests.brokers.rabbitmq import RabbitMQServer
+from tests.brokers.redis import RedisSentinel, RedisServer
 from tests.brokers.server import BrokerServer
 from tests.conftest import require
 
@@ -27,6 +29,20 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQServer]:
+    """A RabbitMQ for everybody."""
+    with running(RabbitMQServer) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaServer]:
+    """A Kafka for everybody."""
+    with running(KafkaServer) as server:
+        yield server
+
+
 # For tests that kill, freeze or configure theirs: `broker = await own_redis("requirepass secret")`.
 
 
@@ -34,6 +50,27 @@ def redis() -> Iterator[RedisServer]:
 def own_redis() -> Iterator[Callable[..., Awaitable[RedisServer]]]:
     """Starts a Redis for this test alone; takes what RedisServer takes."""
     with owned(RedisServer) as start:
+        yield start
+
+
+@pytest.fixture
+def own_sentinel() -> Iterator[Callable[[], Awaitable[RedisSentinel]]]:
+    """Starts a Redis with a replica and a Sentinel for this test alone."""
+    with owned(RedisSentinel) as start:
+        yield start
+
+
+@pytest.fixture
+def own_rabbitmq() -> Iterator[Callable[..., Awaitable[RabbitMQServer]]]:
+    """Starts a RabbitMQ for this test alone, which takes 4 to 15 s; takes what RabbitMQServer takes."""
+    with owned(RabbitMQServer) as start:
+        yield start
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[Callable[..., Awaitable[KafkaServer]]]:
+    """Starts a Kafka for this test alone; takes what KafkaServer takes."""
+    with owned(KafkaServer) as start:
         yield start
 
 

@@ -8,6 +8,9 @@ from twisted.internet.utils import getProcessOutput
 
 from tests.brokers.server import BrokerServer
 
+#: The name under which a Sentinel knows the master.
+SERVICE = "main"
+
 
 class RedisServer(BrokerServer):
     """A Redis that keeps everything it has acknowledged when it is killed.
@@ -18,6 +21,7 @@ class RedisServer(BrokerServer):
     """
 
     NEEDS = ("redis-server",)
+    READY = b"eady to accept connections"
 
     def __init__(self, *config: str, tls: bool = False) -> None:
         super().__init__(tls=tls)
@@ -27,7 +31,7 @@ class RedisServer(BrokerServer):
 
     @property
     def url(self) -> str:
-        return f"{'rediss' if self.tls else 'redis'}://127.0.0.1:{self.port}"
+        return f"{'rediss' if self.tls else 'redis'}://{self.address}"
 
     async def cli(self, *arguments: str) -> str:
         """What redis-cli prints for a command, as the user that needs no password."""
@@ -48,6 +52,39 @@ class RedisServer(BrokerServer):
     def _commands(self) -> list[list[str]]:
         return [["redis-server", str(self._config)]]
 
-    def _is_ready(self) -> bool:
-        # It listens before it has read its data, and may want a password: what it says is all that we can go by.
-        return b"eady to accept connections" in self.log.read_bytes()
+
+class RedisSentinel(BrokerServer):
+    """A Sentinel that watches a master and its replica, and makes the replica the master soon after it has lost it."""
+
+    NEEDS = RedisServer.NEEDS
+    READY = b"+slave slave"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.master = RedisServer("repl-diskless-sync-delay 0")
+        self.replica = RedisServer(f"replicaof 127.0.0.1 {self.master.port}")
+        self._config = self.folder / "sentinel.conf"
+        self._config.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {self.folder}\n"
+            f"sentinel monitor {SERVICE} 127.0.0.1 {self.master.port} 1\n"
+            f"sentinel down-after-milliseconds {SERVICE} 500\nsentinel failover-timeout {SERVICE} 2000\n"
+        )
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://{self.address}/{SERVICE}"
+
+    async def start(self) -> None:
+        await self.master.start()
+        await self.replica.start()
+        # A Sentinel asks the master for replicas at once, and again after 10 s only.
+        await self.replica.says(b"Finished with success")
+        await super().start()
+
+    async def remove(self) -> None:
+        await super().remove()
+        await self.replica.remove()
+        await self.master.remove()
+
+    def _commands(self) -> list[list[str]]:
+        return [["redis-server", str(self._config), "--sentinel"]]

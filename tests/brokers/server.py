@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -50,6 +51,9 @@ class BrokerServer:
     #: The programs and files without which it cannot run, as `require` takes them.
     NEEDS: ClassVar[tuple[str, ...]]
 
+    #: What it logs when it serves clients.
+    READY: ClassVar[bytes]
+
     def __init__(self, *, tls: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{type(self).__name__}-"))
         atexit.register(self._sweep)
@@ -60,6 +64,11 @@ class BrokerServer:
         if tls:
             self.certificate.write_bytes(self_signed_pem())
         self._processes: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self.port}"
 
     # What each kind of broker says of itself
 
@@ -76,8 +85,11 @@ class BrokerServer:
         return dict(os.environ)
 
     def _is_ready(self) -> bool:
-        """Whether it would serve a client now. Runs in a thread; OSError counts as no."""
-        raise NotImplementedError
+        """Whether it would serve a client now. Runs in a thread; OSError counts as no.
+
+        All listen before they have read their data, and may want a password: their log is the simplest witness.
+        """
+        return self.READY in self.log.read_bytes()
 
     # Life
 
@@ -96,17 +108,16 @@ class BrokerServer:
                         start_new_session=True,  # Ctrl-C is for the tests, who then end it
                     )
                 )
-        end = reactor.seconds() + STARTING
-        while not await deferToThread(self._looks_ready):
-            if reactor.seconds() > end or any(process.poll() is not None for process in self._processes):
-                await self.kill()
-                raise RuntimeError(f"{self!r} did not start:\n{self.log.read_text(errors='replace')[-3000:]}")
-            await deferLater(reactor, LOOKING)
+        await self._until(self._looks_ready)
 
     async def restart(self) -> None:
         """Kill it if it is running, and start it again."""
         await self.kill()
         await self.start()
+
+    async def says(self, text: bytes) -> None:
+        """Wait until it has logged this since it was started."""
+        await self._until(lambda: text in self.log.read_bytes())
 
     async def stop(self) -> None:
         """Ask it to end, and wait until it has. The data stay."""
@@ -118,7 +129,7 @@ class BrokerServer:
         await self.kill()
 
     async def kill(self) -> None:
-        """End it as a power cut would. What it has handed to the system is still written to the data."""
+        """End it at once, whatever it is doing. What it has handed to the system is among its data all the same."""
         self._signal(signal.SIGKILL)
         await deferToThread(self._reap)
 
@@ -139,6 +150,14 @@ class BrokerServer:
     def pids(self) -> list[int]:
         """Its processes, those included that it has started itself."""
         return [pid for process in self._processes if process.poll() is None for pid in family(process.pid)]
+
+    async def _until(self, fact: Callable[[], bool]) -> None:
+        end = reactor.seconds() + STARTING
+        while not await deferToThread(fact):
+            if reactor.seconds() > end or any(process.poll() is not None for process in self._processes):
+                await self.kill()
+                raise RuntimeError(f"waited in vain for {self!r}:\n{self.log.read_text(errors='replace')[-3000:]}")
+            await deferLater(reactor, LOOKING)
 
     def _looks_ready(self) -> bool:
         try:
@@ -168,17 +187,24 @@ class BrokerServer:
 
 def free_ports(count: int) -> list[int]:
     """Ports of 127.0.0.1 that nobody uses."""
-    free: list[int] = []
-    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+    chance = random.SystemRandom()  # tests may have seeded the other one
+    free: set[int] = set()
+    while len(free) < count:
+        port = chance.choice(PORTS)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            free.append(port)
-        if len(free) == count:
-            return free
-    raise RuntimeError("no port is free")
+            free.add(port)
+    return list(free)
 
 
 def family(pid: int) -> list[int]:
     """The process and all that descend from it."""
-    children = (path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    return [pid, *(member for line in children for child in line for member in family(int(child)))]
+    return [pid, *(member for child in _children(pid) for member in family(child))]
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    for thread in Path("/proc", str(pid), "task").glob("*"):
+        with suppress(OSError):  # it has ended meanwhile
+            children += map(int, (thread / "children").read_text().split())
+    return children

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from twisted.internet.threads import deferToThread
 
-from tests.brokers.redis import RedisServer
+from tests.brokers.redis import RedisSentinel, RedisServer
 
 Start = Callable[..., Awaitable[RedisServer]]
 
@@ -32,6 +32,14 @@ async def test_lines_of_configuration_come_after_ours(own_redis: Start) -> None:
     assert "NOAUTH" in await redis.cli("PING")
     assert await redis.cli("--no-auth-warning", "-a", "secret", "CONFIG", "GET", "appendonly") == "appendonly\nno"
     assert await redis.cli("--no-auth-warning", "--user", "alice", "-a", "wonder", "PING") == "PONG"
+
+
+async def test_sentinel_makes_the_replica_the_master(own_sentinel: Callable[[], Awaitable[RedisSentinel]]) -> None:
+    """When the master is killed, who asks the Sentinel is soon told another address."""
+    sentinel = await own_sentinel()
+    await sentinel.master.kill()
+    await sentinel.says(b"+switch-master")
+    assert await sentinel.replica.cli("CONFIG", "GET", "replicaof") == "replicaof"
 
 
 async def test_tls_is_trusted_by_who_has_the_certificate(own_redis: Start) -> None:

@@ -49,6 +49,7 @@ class Client(RecordingSession):
         self.head = "" if name == "/" else f"{name},"
         self.answers: dict[str, Json] = {}
         self.id = ""
+        self.refusal: Json = None
         self.pid: str | None = None
         self.offset: str | None = None
         self.all: list[list[Json]] = []
@@ -59,8 +60,8 @@ class Client(RecordingSession):
         self.node.clients.append(self)
         self.node.io.engine.on_session(self)  # type: ignore[arg-type]
         self.receive(f"0{self.head}{'' if auth is None else json.dumps(auth)}")
-        await until(lambda: self.id or not self.is_open or self._parse())
-        assert self.id, f"not connected: {self.sent} {self.ended}"
+        await until(lambda: self.id or self.refusal or not self.is_open or self._parse())
+        assert self.id, f"not connected: {self.refusal} {self.ended}"
         return self
 
     @property
@@ -108,6 +109,8 @@ class Client(RecordingSession):
     def _take(self, kind: str, id: str, data: Json) -> None:
         if kind == "0":
             self.id, self.pid = data["sid"], data.get("pid")
+        elif kind == "4":
+            self.refusal = data
         elif kind == "2":
             if self.pid is not None and not id and isinstance(data[-1], str):
                 self.offset = data.pop()
@@ -175,6 +178,7 @@ class Cluster:
         self.broker = broker
         self.adapter = kind.adapter(broker, "t" + token_hex(6))
         self.nodes: list[Node] = []
+        self._crashed: list[Node] = []
 
     async def start(self, **options: Json) -> Node:
         """One more node."""
@@ -184,8 +188,15 @@ class Cluster:
         await until_all_know(self.nodes)
         return node
 
+    async def crash(self, node: Node) -> None:
+        """A node loses the broker, and never says anything again. It does not know that its clients are gone."""
+        self.nodes.remove(node)
+        self._crashed.append(node)
+        assert node.io.broker is not None
+        await within(node.io.broker.stop())
+
     async def stop(self) -> None:
-        for node in self.nodes:
+        for node in [*self.nodes, *self._crashed]:
             await node.stop()
 
 

@@ -50,13 +50,13 @@ class Unread:
 
     Attributes:
         number: of the message.
-        recipients: who was there when it was emitted; None for whoever is when it is read.
+        recipients: who was there when it was emitted.
         then: to be done when it has been read.
     """
 
     __slots__ = ("number", "recipients", "then")
 
-    def __init__(self, number: int, recipients: Collection[Socket] | None) -> None:
+    def __init__(self, number: int, recipients: Collection[Socket]) -> None:
         self.number = number
         self.recipients = recipients
         self.then: list[Callable[[], object]] = []
@@ -78,6 +78,7 @@ class LogAdapter(ClusterAdapter):
         self._receivers |= {BROADCAST_CALL: self._receive_broadcast, SESSION_TAKEN: self._receive_taken}
         self._number = 0
         self._unread: deque[Unread] = deque()
+        self._returned: list[tuple[int, Socket]] = []
         self._latest: OrderedDict[str, int] = OrderedDict()
         self._reached: list[tuple[int, Deferred[None]]] = []
 
@@ -100,7 +101,7 @@ class LogAdapter(ClusterAdapter):
         raise NotImplementedError
 
     def holds(self, position: int) -> Deferred[bool]:
-        """Fires with whether everything behind the position is still in the log."""
+        """Fires with whether the log has come as far as the position, and everything behind it is still there."""
         raise NotImplementedError
 
     def offset_of(self, position: int) -> str:
@@ -198,13 +199,13 @@ class LogAdapter(ClusterAdapter):
         self.after_reading(lambda: act().chainDeferred(result))
         return result
 
-    def _put(self, message: Message, recipients: Collection[Socket] | None = None) -> Deferred[None]:
+    def _put(self, message: Message, recipients: Collection[Socket] = ()) -> Deferred[None]:
         try:
             return self._append(message, recipients)
         except BrokerUnavailable as error:
             return fail(error)
 
-    def _append(self, message: Message, recipients: Collection[Socket] | None = None) -> Deferred[None]:
+    def _append(self, message: Message, recipients: Collection[Socket] = ()) -> Deferred[None]:
         message.node, message.number = self.broker.node, self._number + 1
         appended = self.append(message)
         self._number += 1
@@ -219,6 +220,11 @@ class LogAdapter(ClusterAdapter):
             for act in unread.then:
                 act()
         return failure
+
+    def returned(self, socket: ClusterSocket) -> None:
+        """A client has come back: what this node has emitted meanwhile, and not read back, is for it too."""
+        if self._unread:
+            self._returned.append((self._number, socket))
 
     def take(self, socket: ClusterSocket) -> Deferred[None]:
         """Tell the node that still has the socket that its client is here now; fires when that has been read back."""
@@ -236,9 +242,9 @@ class LogAdapter(ClusterAdapter):
         unread = self._read_back(message) if message.node == self.broker.node else None
         try:
             if message.type == BROADCAST:
-                self._read_event(position, message, size, None if unread is None else unread.recipients)
+                self._read_event(position, message, size, unread)
             elif unread is not None:
-                self._read_own(message, unread.recipients or ())
+                self._read_own(message, unread.recipients)
             else:
                 self.receive(message)
         except BadMessage as error:
@@ -269,10 +275,15 @@ class LogAdapter(ClusterAdapter):
             given_up = unread.then
         return unread
 
-    def _read_event(self, position: int, message: Message, size: int, recipients: Collection[Socket] | None) -> None:
+    def _read_event(self, position: int, message: Message, size: int, unread: Unread | None) -> None:
         rooms, excluded, flags = message.rooms, message.excluded, message.flags
-        if recipients is None:
+        recipients: Collection[Socket]
+        if unread is None:
             recipients = self.rooms.select(rooms, excluded)
+        elif self._returned:
+            recipients = [*unread.recipients, *self._returned_since(unread.number, self.rooms.select(rooms, excluded))]
+        else:
+            recipients = unread.recipients
         kept: Json = message
         if recipients:
             kept = self.encode_at(position, message)
@@ -283,6 +294,11 @@ class LogAdapter(ClusterAdapter):
                     socket.session.send_outgoing(kept)
         if not flags.volatile:
             self.recovery.log.append(position, kept, size, rooms, excluded)
+
+    def _returned_since(self, number: int, selected: Collection[Socket]) -> list[Socket]:
+        """Who has come back since the message of this number was emitted, of those who are selected now."""
+        self._returned = [each for each in self._returned if each[0] >= number]
+        return [socket for _, socket in self._returned if socket in selected]
 
     def _read_own(self, message: Message, recipients: Collection[Socket]) -> None:
         if message.type == BROADCAST_CALL:

@@ -196,7 +196,7 @@ class PeerLogBroker(PeerBroker):
         raise NotImplementedError
 
     def holds(self, position: int) -> Deferred[bool]:
-        """Fires with whether everything behind the position is still in the log."""
+        """Fires with whether the log has come as far as the position, and everything behind it is still there."""
         raise NotImplementedError
 
     def read(self, position: int, head: bytes, body: bytes) -> None:

@@ -121,8 +121,10 @@ class ClusterRecovery(Recovery):
     async def _has_read(self, position: int) -> bool:
         """Whether this node has read the log up to the position, and all behind it is still there."""
         try:
+            if not self.log.start <= position <= self.log.position and not await self._adapter.holds(position):
+                return False
             await self._adapter.reached(position, PATIENCE)
-            return position >= self.log.start or await self._adapter.holds(position)
+            return True
         except (BrokerUnavailable, TimeoutError):
             return False
 
@@ -131,10 +133,11 @@ class ClusterRecovery(Recovery):
         if stored is None:
             return None
         try:
-            return stored_sessions.decode(stored)
+            session = stored_sessions.decode(stored)
         except BadMessage as error:
             self._adapter.broker.drop(error, "?")
             return None
+        return session if session.namespace in (self._namespace.name, None) else None
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What the broker answers, which may be away for a moment.
@@ -217,6 +220,7 @@ class ClusterRecovery(Recovery):
             return []
         if socket.position < self.log.start:
             return None
+        self._adapter.returned(socket)
         missed = [*socket.older, *self.missed(socket.position, {socket.id, *socket.rooms})]
         socket.older = []
         size = sum(outgoing.size for outgoing in missed)
@@ -257,12 +261,12 @@ class ClusterRecovery(Recovery):
                 self.away.add(stored_sessions.decode(socket.left_as))
             self._soon(self._store(socket))
 
-    def forget(self, pid: str) -> None:
-        socket = self.connected.pop(pid, None)
-        if isinstance(socket, ClusterSocket):
-            socket.is_left = True
-            self._soon(self._store(socket))
-        super().forget(pid)
+    def forget(self, socket: RecoverableSocket) -> None:
+        assert isinstance(socket, ClusterSocket)
+        self._coming.discard(socket)
+        socket.is_left = True
+        self._soon(self._store(socket))
+        super().forget(socket)
 
     def _expired(self, session: RecoverySession) -> None:
         assert isinstance(session, StoredSession)
@@ -317,15 +321,15 @@ class ClusterRecovery(Recovery):
         return waiting.addTimeout(STORE_TIMEOUT, self._clock)
 
     def _encoded(self, session: RecoverySession, claim: int, node: str) -> bytes:
-        offset = self.offset_of(session.floor)
+        name, offset = self._namespace.name, self.offset_of(session.floor)
         try:
-            return stored_sessions.encode(session, node, claim, offset)
+            return stored_sessions.encode(session, name, node, claim, offset)
         except (TypeError, ValueError, OverflowError) as error:
             if not self._has_complained:
                 self._has_complained = True
                 log.warn("socket.data that cannot be stored is lost in a recovery: {error}", error=error)
             session.data = {}
-            return stored_sessions.encode(session, node, claim, offset)
+            return stored_sessions.encode(session, name, node, claim, offset)
 
     async def _store(self, socket: ClusterSocket, refresh: bool = False) -> None:
         """Store the session as it is now, or, if only its time is to be prolonged, once more as it is."""

@@ -1,6 +1,6 @@
 """The sessions of clients, kept by the broker so that any node can go on with them.
 
-    pid -> MessagePack {"sid": ..., "pid": ..., "rooms": [...], "data": ..., and ours: "node", "claim", "offset"}
+    pid -> MessagePack {"sid", "pid", "rooms", "data", and ours: "nsp", "node", "claim", "offset"}
 
 A session is stored when its client connects and again when something of it changes, so it is there also when its node
 is killed. It changes hands by a swap: whoever replaces exactly what was stored before has it, and the node that had it
@@ -23,8 +23,12 @@ from txsocketio.types import Json
 _pack: Callable[[Json], bytes] = Packer().pack
 
 
+#: Seconds for which a session stays there when its time is over, so that its node can find out that nobody took it.
+GRACE = 5.0
+
+
 class Sessions(Protocol):
-    """The sessions that the broker keeps of one namespace, each for `max_disconnection_duration` after its last swap.
+    """The sessions that the broker keeps, each for `max_disconnection_duration` and `GRACE` after its last swap.
 
     All of it can fail with BrokerUnavailable.
     """
@@ -45,31 +49,31 @@ class StoredSession(RecoverySession):
 
     Attributes:
         stored: what exactly is stored.
+        namespace: whose session it is; None when nobody knows.
         node: where its client is connected; "" when it is not, or nobody knows.
         claim: how often it has changed hands.
         offset: of the position up to which its client has surely received everything; None when nobody knows.
     """
 
-    __slots__ = ("claim", "node", "offset", "stored")
+    __slots__ = ("claim", "namespace", "node", "offset", "stored")
 
-    def __init__(
-        self, stored: bytes, pid: str, id: str, rooms: set[str], data: Json, node: str, claim: int, offset: str | None
-    ) -> None:
+    def __init__(self, stored: bytes, pid: str, id: str, rooms: set[str], data: Json) -> None:
         super().__init__(pid, id, rooms, data, 0)
         self.stored = stored
-        self.node = node
-        self.claim = claim
-        self.offset = offset
+        self.namespace: str | None = None
+        self.node = ""
+        self.claim = 0
+        self.offset: str | None = None
 
 
-def encode(session: RecoverySession, node: str, claim: int, offset: str) -> bytes:
+def encode(session: RecoverySession, namespace: str, node: str, claim: int, offset: str) -> bytes:
     """The session as it is stored.
 
     Raises:
         TypeError, ValueError, OverflowError: `session.data` cannot be stored.
     """
     fields = {"sid": session.id, "pid": session.pid, "rooms": sorted(session.rooms), "data": session.data}
-    return _pack({**fields, "node": node, "claim": claim, "offset": offset})
+    return _pack({**fields, "nsp": namespace, "node": node, "claim": claim, "offset": offset})
 
 
 def decode(stored: bytes) -> StoredSession:
@@ -80,10 +84,13 @@ def decode(stored: bytes) -> StoredSession:
     """
     try:
         fields = unpackb(stored)
-        pid, id, rooms, data = fields["pid"], fields["sid"], fields["rooms"], fields["data"]
-        node, claim, offset = fields.get("node", ""), fields.get("claim", 0), fields.get("offset")
+        session = StoredSession(stored, fields["pid"], fields["sid"], set(map(str, fields["rooms"])), fields["data"])
+        session.namespace = fields.get("nsp")
+        session.node = fields.get("node", "")
+        session.claim = int(fields.get("claim", 0))
+        session.offset = fields.get("offset")
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadMessage(f"a session that is not stored as one: {error!r}") from None
-    if not (isinstance(pid, str) and isinstance(id, str) and isinstance(rooms, list) and isinstance(claim, int)):
+    if not (isinstance(session.pid, str) and isinstance(session.id, str)):
         raise BadMessage("a session that is not stored as one")
-    return StoredSession(stored, pid, id, {str(room) for room in rooms}, data, node, claim, offset)
+    return session

@@ -135,7 +135,7 @@ class RecoverableSocket(Socket):
     def refused(self, message: str, data: Json) -> None:
         """A middleware has not; its pid is worth nothing any more."""
         if self.recovered:
-            self._recovery.forget(self.pid)
+            self._recovery.forget(self)
         super().refused(message, data)
 
     def pinged(self) -> None:

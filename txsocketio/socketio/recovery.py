@@ -159,10 +159,10 @@ class Recovery:
             if reason not in FINAL:
                 self.away.add(self.session_of(socket))
 
-    def forget(self, pid: str) -> None:
-        """Nobody may come back with this pid."""
-        self.connected.pop(pid, None)
-        session = self.away.pop(pid)
+    def forget(self, socket: RecoverableSocket) -> None:
+        """Nobody may come back as this socket."""
+        self.connected.pop(socket.pid, None)
+        session = self.away.pop(socket.pid)
         if session is not None:
             self._expired(session)
 
