@@ -9,6 +9,7 @@ import pytest_twisted
 
 from tests.contract.cluster import Cluster, Node
 from tests.contract.kinds import KINDS, Kind
+from txsocketio.types import Json
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -17,10 +18,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("kind", kinds, ids=lambda kind: kind.id, scope="module")
 
 
+@pytest.fixture
+def broker(kind: Kind, request: pytest.FixtureRequest) -> Json:
+    """What the kind needs."""
+    return None if kind.fixture is None else request.getfixturevalue(kind.fixture)
+
+
 @pytest_twisted.async_yield_fixture
-async def cluster(kind: Kind, request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
+async def cluster(kind: Kind, broker: Json) -> AsyncIterator[Cluster]:
     """A cluster without nodes."""
-    broker = None if kind.fixture is None else request.getfixturevalue(kind.fixture)
     cluster = Cluster(kind, broker)
     yield cluster
     await cluster.stop()

@@ -34,7 +34,16 @@ class Kind:
 
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
 
+
+def redis_streams(server: Any, name: str) -> dict[str, object]:
+    """Streams and channels of their own."""
+    url = server.url.replace("redis", "redis+streams", 1)
+    return {"url": url, "stream_name": name, "channel_prefix": name, "session_key_prefix": f"{name}:session:"}
+
+
 KINDS = (
     Kind("memory", lambda _, name: f"memory:{name}"),
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
+    Kind("redis-streams", redis_streams, "redis", "own_redis"),
+    Kind("redis-streams-log", redis_streams, "redis", "own_redis", RECOVERY),
 )
