@@ -62,7 +62,8 @@ class RedisLink(Generic[C]):
         self._running: Deferred[None] | None = None
 
     def start(self) -> None:
-        """Try from now on."""
+        """Try from now on, or again after `stop`."""
+        self._is_stopped = False
         self._running = Deferred.fromCoroutine(self._run())
 
     def when_up(self) -> Deferred[None]:

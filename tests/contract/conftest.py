@@ -9,7 +9,6 @@ import pytest_twisted
 
 from tests.contract.cluster import Cluster, Node
 from tests.contract.kinds import KINDS, Kind
-from txsocketio.types import Json
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -19,13 +18,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def broker(kind: Kind, request: pytest.FixtureRequest) -> Json:
-    """What the kind needs."""
+def broker(kind: Kind, request: pytest.FixtureRequest) -> object:
+    """The broker that the kind of adapter needs; None if it needs none."""
     return None if kind.fixture is None else request.getfixturevalue(kind.fixture)
 
 
 @pytest_twisted.async_yield_fixture
-async def cluster(kind: Kind, broker: Json) -> AsyncIterator[Cluster]:
+async def cluster(kind: Kind, broker: object) -> AsyncIterator[Cluster]:
     """A cluster without nodes."""
     cluster = Cluster(kind, broker)
     yield cluster

@@ -35,15 +35,21 @@ class Kind:
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
 
 
-def redis_streams(server: Any, name: str) -> dict[str, object]:
-    """Streams and channels of their own."""
-    url = server.url.replace("redis", "redis+streams", 1)
+def of_redis(kind: str = "", **options: object) -> Callable[[Any, str], object]:
+    """What makes the option `adapter` for a kind of Redis."""
+    return lambda redis, name: {"url": redis.url.replace("://", f"{kind}://"), "key": name, **options}
+
+
+def of_streams(redis: Any, name: str) -> dict[str, object]:
+    """The same for its streams, with channels of their own."""
+    url = redis.url.replace("://", "+streams://")
     return {"url": url, "stream_name": name, "channel_prefix": name, "session_key_prefix": f"{name}:session:"}
 
 
 KINDS = (
     Kind("memory", lambda _, name: f"memory:{name}"),
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
-    Kind("redis-streams", redis_streams, "redis", "own_redis"),
-    Kind("redis-streams-log", redis_streams, "redis", "own_redis", RECOVERY),
+    Kind("redis", of_redis(), "redis", "own_redis"),
+    Kind("redis-streams", of_streams, "redis", "own_redis"),
+    Kind("redis-streams-log", of_streams, "redis", "own_redis", RECOVERY),
 )
