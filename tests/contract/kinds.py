@@ -52,6 +52,12 @@ def of_kafka(kafka: Any, name: str) -> object:
 # kafka-python leaves it to the garbage collector to close the sockets of connections that were never made.
 UNCLOSED = (pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),)
 
+def of_streams(redis: Any, name: str) -> dict[str, object]:
+    """The same for its streams, with channels of their own."""
+    url = redis.url.replace("://", "+streams://")
+    return {"url": url, "stream_name": name, "channel_prefix": name, "session_key_prefix": f"{name}:session:"}
+
+
 KINDS = (
     Kind("memory", lambda _, name: f"memory:{name}"),
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
@@ -62,4 +68,6 @@ KINDS = (
     ),
     Kind("kafka", of_kafka, "kafka", "own_kafka", marks=UNCLOSED),
     Kind("kafka-log", of_kafka, "kafka", "own_kafka", RECOVERY, UNCLOSED),
+    Kind("redis-streams", of_streams, "redis", "own_redis"),
+    Kind("redis-streams-log", of_streams, "redis", "own_redis", RECOVERY),
 )
