@@ -7,32 +7,89 @@ Nodes share no objects: what goes from one to another is bytes, and arrives in a
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import count, islice
+from typing import TYPE_CHECKING, ClassVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 
-from txsocketio.cluster.options import MemberOptions
-from txsocketio.cluster.peers import PeerBroker
+from txsocketio.cluster.adapter import ClusterAdapter
+from txsocketio.cluster.options import ClusterOptions, MemberOptions
+from txsocketio.cluster.peers import Entry, PeerAdapter, PeerLogAdapter, PeerLogBroker
+from txsocketio.cluster.sessions import GRACE
+from txsocketio.engineio.options import option
+from txsocketio.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
+    from txsocketio.socketio.namespace import Namespace
     from txsocketio.socketio.server import Server
 
-#: The brokers that are started, by URL and name of the node.
-_started: dict[str, dict[str, MemoryBroker]] = {}
+#: How many entries are read again at a time.
+PAGE = 100
 
 
-class MemoryBroker(PeerBroker):
+@dataclass(kw_only=True)
+class MemoryOptions(MemberOptions):
+    """The options of `memory:`."""
+
+    max_len: int = option(10_000, "How many of the latest entries the log keeps, when clients can be recovered.")
+
+
+class Hub:
+    """What a broker is to its nodes: the others, a log, and the sessions of clients.
+
+    Attributes:
+        nodes: the brokers that are started, by the names of their nodes.
+        log: the latest entries.
+        sessions: by private id, with the time at which they are forgotten.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, MemoryBroker] = {}
+        self.log: deque[Entry] = deque()
+        self.sessions: dict[str, tuple[bytes, float]] = {}
+        self.next_position = count(1).__next__
+        self.position = 0
+
+    def append(self, head: bytes, body: bytes, max_len: int) -> None:
+        """Put an entry into the log, and let all nodes read it."""
+        self.position = self.next_position()
+        self.log.append((self.position, head, body))
+        while len(self.log) > max_len:
+            self.log.popleft()
+        for node in self.nodes.values():
+            node.soon(partial(node.read, self.position, head, body))
+
+
+#: One for each URL.
+hubs: dict[str, Hub] = {}
+
+
+class MemoryBroker(PeerLogBroker):
     """Carries messages to the other servers of this process that were given the same URL."""
 
-    def __init__(self, server: Server, url: str, options: MemberOptions) -> None:
+    options_class: ClassVar[type[ClusterOptions]] = MemoryOptions
+    options: MemoryOptions
+
+    def __init__(self, server: Server, url: str, options: MemoryOptions) -> None:
         super().__init__(server, url, options)
-        self._inbox: deque[tuple[bytes, bytes]] = deque()
+        self.hub = hubs.setdefault(url, Hub())
+        self._waiting: deque[Callable[[], None]] = deque()
         self._next_turn: IDelayedCall | None = None
 
+    def adapter(self, namespace: Namespace) -> ClusterAdapter:
+        if namespace.options.recovery is None:
+            return PeerAdapter(namespace, self)
+        duration = namespace.options.recovery.max_disconnection_duration
+        return PeerLogAdapter(namespace, self, MemorySessions(self, duration + GRACE))
+
     def start(self) -> Deferred[None]:
-        _started.setdefault(self.url, {})[self.node] = self
+        self.hub.nodes[self.node] = self
+        self.position = self.hub.position
         self.connected()
         self.members.start()
         return succeed(None)
@@ -40,35 +97,73 @@ class MemoryBroker(PeerBroker):
     def stop(self) -> Deferred[None]:
         self.members.stop()
         self.lost()
-        nodes = _started.get(self.url, {})
-        nodes.pop(self.node, None)
-        if not nodes:
-            _started.pop(self.url, None)
+        self.hub.nodes.pop(self.node, None)
         if self._next_turn is not None:
             self._next_turn.cancel()
             self._next_turn = None
-        self._inbox.clear()
+        self._waiting.clear()
         return succeed(None)
 
     def send(self, head: bytes, body: bytes) -> Deferred[None]:
-        for node in _started.get(self.url, {}).values():
+        for node in self.hub.nodes.values():
             if node is not self:
-                node.deliver(head, body)
+                node.soon(partial(node.received, head, body))
         return succeed(None)
 
     def send_to(self, node: str, head: bytes, body: bytes) -> None:
-        receiver = _started.get(self.url, {}).get(node)
+        receiver = self.hub.nodes.get(node)
         if receiver is not None:
-            receiver.deliver(head, body)
+            receiver.soon(partial(receiver.received, head, body))
 
-    def deliver(self, head: bytes, body: bytes) -> None:
-        """Another node sends something; it is looked at in the next turn of the reactor."""
-        self._inbox.append((head, body))
+    def append(self, head: bytes, body: bytes) -> Deferred[None]:
+        if not self.is_available:
+            return fail(BrokerUnavailable("the server is not started"))
+        self.hub.append(head, body, self.options.max_len)
+        return succeed(None)
+
+    def replay(self, after: int, until: int) -> Deferred[list[Entry]]:
+        entries = (entry for entry in self.hub.log if after < entry[0] <= until)
+        return succeed([*islice(entries, PAGE)])
+
+    def holds(self, position: int) -> Deferred[bool]:
+        first = self.hub.log[0][0] if self.hub.log else self.hub.position + 1
+        return succeed(first - 1 <= position <= self.hub.position)
+
+    def soon(self, act: Callable[[], None]) -> None:
+        """Do it in the next turn of the reactor, behind what is to be done before."""
+        self._waiting.append(act)
         if self._next_turn is None:
-            self._next_turn = self.server.engine.clock.callLater(0, self._receive_all)
+            self._next_turn = self.server.engine.clock.callLater(0, self._act)
 
-    def _receive_all(self) -> None:
+    def _act(self) -> None:
         self._next_turn = None
-        inbox, self._inbox = self._inbox, deque()
-        for head, body in inbox:
-            self.received(head, body)
+        waiting, self._waiting = self._waiting, deque()
+        for act in waiting:
+            act()
+
+
+class MemorySessions:
+    """The sessions of clients."""
+
+    def __init__(self, broker: MemoryBroker, seconds: float) -> None:
+        self._sessions = broker.hub.sessions
+        self._clock = broker.server.engine.clock
+        self._seconds = seconds
+
+    def get(self, pid: str) -> Deferred[bytes | None]:
+        return succeed(self._get(pid))
+
+    def swap(self, pid: str, old: bytes | None, new: bytes | None) -> Deferred[bytes | None]:
+        stored = self._get(pid)
+        if stored in (old, new):
+            self._sessions.pop(pid, None)
+            stored = new
+            if new is not None:
+                self._sessions[pid] = new, self._clock.seconds() + self._seconds
+        return succeed(stored)
+
+    def _get(self, pid: str) -> bytes | None:
+        now = self._clock.seconds()
+        for each in [each for each, (_, end) in self._sessions.items() if end < now]:
+            del self._sessions[each]
+        return self._sessions.get(pid, (None, 0.0))[0]

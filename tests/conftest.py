@@ -23,6 +23,8 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, LogLevel, eventAsText, formatEvent, globalLogBeginner, globalLogPublisher
 from twisted.python.failure import Failure
 
+from tests.fake_broker import install
+
 ROOT = Path(__file__).parent.parent
 
 pytest_plugins = ["tests.brokers.fixtures"]
@@ -92,6 +94,15 @@ def bounded(test: Callable[..., Coroutine[Any, Any, None]], seconds: float) -> C
                 limit.cancel()
 
     return run
+
+
+# The broker of those who need none in particular
+
+
+@pytest.fixture
+def fake_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have URLs "fake:" mean the FakeBroker."""
+    install(tmp_path, monkeypatch)
 
 
 # The log

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from importlib import import_module
 
 import pytest
+
+from tests.conftest import ROOT
 
 PUBLIC: dict[str, set[str]] = {
     "txsocketio": {
@@ -37,6 +40,20 @@ PUBLIC: dict[str, set[str]] = {
 def test_public_names_are_these(module: str) -> None:
     """`from txsocketio import ...` offers these names and no other."""
     assert set(getattr(import_module(module), "__all__", ())) == PUBLIC[module]
+
+
+def test_type_checkers_find_them_where_they_are() -> None:
+    """They read imports; what runs imports when it is asked."""
+    source = (ROOT / "txsocketio" / "__init__.py").read_text(encoding="utf-8")
+    read = {
+        alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("txsocketio")
+        for alias in node.names
+    }
+    package = import_module("txsocketio")
+    assert read == {name: f"txsocketio.{module}.{name}" for name, module in package._HOMES.items()}
+    assert set(dir(package)) == PUBLIC["txsocketio"]
 
 
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module in PUBLIC for name in sorted(PUBLIC[module])])

@@ -19,7 +19,8 @@
     └── WorldError                  network, broker or time: `temporary` says whether trying again can help
         ├── AckTimeout              not everybody acknowledged in time
         ├── Disconnected            the socket was gone before it acknowledged
-        └── BrokerUnavailable       the broker is away, and nothing more can be queued for it
+        ├── BrokerUnavailable       the broker is away, and nothing more can be queued for it
+        └── BrokerError             the broker has refused what it was asked for
 """
 
 from __future__ import annotations
@@ -185,3 +186,9 @@ class Disconnected(WorldError):
 
 class BrokerUnavailable(WorldError):
     """The broker is away, and nothing more can be queued for it."""
+
+
+class BrokerError(WorldError):
+    """The broker has refused what it was asked for; the text says why, in its words."""
+
+    temporary = False

@@ -10,6 +10,8 @@ from txsocketio.app.config import Config, load, parse_assignment
 from txsocketio.errors import ConfigError
 from txsocketio.types import Json
 
+pytestmark = pytest.mark.usefixtures("fake_broker")
+
 
 def written(tmp_path: Path, text: str) -> str:
     path = tmp_path / "chat.toml"
@@ -48,13 +50,27 @@ def test_flags_override_the_file_key_by_key(tmp_path: Path) -> None:
         ('app = "chat"', """app: 'chat' is not "module:object\""""),
         ("app = 5", """app: 5 is not "module:object\""""),
         ("liste = 1", "liste: unknown; did you mean listen?"),
-        ("colour = 1", "colour: unknown; allowed are app, listen, server"),
+        ("colour = 1", "colour: unknown; allowed are app, listen, server, adapter"),
         ("ping_interval = 1", "ping_interval: belongs in the table [server]"),
         ("server = 1", "server: has to be a table: [server]"),
         ("server.ping_intervall = 1", "[server]: unknown option 'ping_intervall'; did you mean 'ping_interval'?"),
         ("server.ping_interval = -1", "[server]: ping_interval must be a positive number of seconds, not -1"),
         ("server.ping_interval = 'a'", "[server]: ping_interval must be a number, not 'a'"),
         ("server.transports = ['a']", "[server]: transports must be some of polling, websocket, not ['a']"),
+        ("server.adapter = 'fake:'", "[server]: adapter has a table of its own: [adapter]"),
+        ("adapter = 'fake:'", "adapter: has to be a table: [adapter]"),
+        ("[adapter]", "adapter: url is missing, like redis://localhost:6379/0"),
+        ("adapter.key = 'a'", "adapter: url is missing, like redis://localhost:6379/0"),
+        ("[adapter]\nurl = 5", "[adapter]: has to be a URL, like redis://localhost:6379/0"),
+        ("[adapter]\nurl = 'fake:?kye=a'", "[adapter]: unknown option 'kye'; did you mean 'key'?"),
+        ("[adapter]\nurl = 'fake:'\nkye = 'a'", "[adapter]: unknown option 'kye'; did you mean 'key'?"),
+        ("[adapter]\nurl = 'fake:'\ncount = 'a'", "[adapter]: count must be a whole number, not 'a'"),
+        ("[adapter]\nurl = 'fake:?count=1'\ncount = 2", "[adapter]: count is given twice, with different values"),
+        ("[adapter]\nurl = 'fake://:guess me@host'\npassword = 'guess me'", "[adapter]: password must not be that one"),
+        (
+            "[adapter]\nurl = 'absent://:1234@host'",
+            "[adapter]: absent needs no_such_client, which is not installed: pip install 'txsocketio[redis]'",
+        ),
         ("app = ?", "not TOML: Invalid value (at line 1, column 7)"),
         ("[server]\n\npath = /a", "not TOML: Invalid value (at line 3, column 8)"),
     ],
@@ -65,6 +81,20 @@ def test_an_error_names_file_key_and_what_is_allowed(tmp_path: Path, text: str, 
     with pytest.raises(ConfigError) as raised:
         load(path, {})
     assert str(raised.value) == f"{path}: {message}"
+
+
+def test_the_url_of_the_command_line_replaces_that_of_the_file(tmp_path: Path) -> None:
+    """What the file says besides has to fit the broker that it is now; nobody sees the password in it."""
+    path = written(tmp_path, "[adapter]\nurl = 'absent:'\ncount = 3\n")
+    config = load(path, {"adapter": {"url": "fake://:1234@host"}})
+    assert config.adapter == {"url": "fake://:1234@host", "count": 3}
+    assert "1234" not in repr(config)
+    with pytest.raises(ConfigError, match=r"^command line: \[adapter\]: unknown scheme 'fkae'"):
+        load(path, {"adapter": {"url": "fkae:"}})
+    with pytest.raises(ConfigError, match=r"^command line: \[adapter\]: unknown option 'cuont'"):
+        load(None, {"adapter": {"url": "fake:?cuont=3"}})
+    with pytest.raises(ConfigError, match=rf"^{path}: \[adapter\]: unknown option 'kye'"):
+        load(written(tmp_path, "adapter.kye = 'a'\n"), {"adapter": {"url": "fake:"}})
 
 
 def test_an_error_on_the_command_line_says_so() -> None:

@@ -21,6 +21,7 @@ from txsocketio.app.service import Options, makeService
 from txsocketio.socketio.service import STOP_TIMEOUT
 
 LOOPBACK = "--listen=tcp:0:interface=127.0.0.1"
+OWN_OPTIONS = "fine:io is a Server with options of its own"
 LISTENING = r"(https?://127\.0\.0\.1:\d+/)"
 
 ECHO = """\
@@ -165,11 +166,13 @@ def test_a_held_poll_is_answered_at_the_stop(tmp_path: Path) -> None:
         (["--app=fine:nothing"], "command line: app: there is no 'nothing' in fine"),
         (["--app=fine:number"], "command line: app: fine:number is neither a Server nor a callable that takes one"),
         (["--app=fine:wait"], "command line: app: fine:wait must register its handlers and return nothing"),
-        (["--app=fine:io", "--path=/x"], "command line: app: fine:io is a Server with options of its own"),
+        (["--app=fine:io", "--path=/x"], f"command line: app: {OWN_OPTIONS}: [server] must be empty"),
+        (["--app=fine:io", "--adapter=fake:"], f"command line: app: {OWN_OPTIONS}: [adapter] must be empty"),
+        (["--adapter=fkae://:1234@host"], "command line: [adapter]: unknown scheme 'fkae'; did you mean fake? there"),
     ],
 )
 def test_what_cannot_be_run_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+    fake_broker: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     """Where it was written, what it is, and what is allowed."""
     (tmp_path / "bad.toml").write_text("[server]\nping_intervall = 1\n")
@@ -223,16 +226,19 @@ def test_help_names_every_flag() -> None:
     shown = subprocess.run(
         [TWISTD, "socketio", "--help"], cwd=ROOT, env={"PYTHONPATH": "."}, capture_output=True, text=True, check=True
     ).stdout
-    for flag in ("--config=", "--app=", "--listen=", "--path=", "--client-path=", "--cors-allowed-origins=", "--set="):
-        assert flag in shown
+    for name in ("config", "app", "listen", "adapter", "path", "client-path", "cors-allowed-origins", "set"):
+        assert f"--{name}=" in shown
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def test_the_plugin_imports_nothing_of_ours() -> None:
-    """twistd loads it for each of its commands."""
+def test_plugins_import_next_to_nothing() -> None:
+    """twistd looks at all of them for each of its commands."""
     code = (
-        "import sys; sys.path.insert(0, 'twisted/plugins'); import txsocketio_plugin; "
-        "print([name for name in ('txsocketio', 'autobahn', 'twisted.internet.reactor') if name in sys.modules])"
+        "import sys; sys.path[:0] = ['.', 'twisted/plugins']; import txsocketio_plugin; "
+        "before = sorted(name for name in sys.modules if name.startswith('txsocketio.')); import txsocketio_adapters; "
+        "print(before, *sorted(name for name in sys.modules if name.startswith('txsocketio.'))); "
+        "print([name for name in ('autobahn', 'twisted.internet.reactor', 'txredisapi') if name in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert shown.strip() == "[]"
+    ours = "txsocketio.errors txsocketio.socketio txsocketio.socketio.brokers txsocketio.types"
+    assert shown.splitlines() == [f"[] {ours}", "[]"]

@@ -129,7 +129,7 @@ class BrokerServer:
         await self.kill()
 
     async def kill(self) -> None:
-        """End it as a power cut would. What it has handed to the system is still written to the data."""
+        """End it at once, whatever it is doing. What it has handed to the system is among its data all the same."""
         self._signal(signal.SIGKILL)
         await deferToThread(self._reap)
 
@@ -156,7 +156,7 @@ class BrokerServer:
         while not await deferToThread(fact):
             if reactor.seconds() > end or any(process.poll() is not None for process in self._processes):
                 await self.kill()
-                raise RuntimeError(f"{self!r} did not start:\n{self.log.read_text(errors='replace')[-3000:]}")
+                raise RuntimeError(f"waited in vain for {self!r}:\n{self.log.read_text(errors='replace')[-3000:]}")
             await deferLater(reactor, LOOKING)
 
     def _looks_ready(self) -> bool:
@@ -199,5 +199,12 @@ def free_ports(count: int) -> list[int]:
 
 def family(pid: int) -> list[int]:
     """The process and all that descend from it."""
-    children = (path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    return [pid, *(member for line in children for child in line for member in family(int(child)))]
+    return [pid, *(member for child in _children(pid) for member in family(child))]
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    for thread in Path("/proc", str(pid), "task").glob("*"):
+        with suppress(OSError):  # it has ended meanwhile
+            children += map(int, (thread / "children").read_text().split())
+    return children

@@ -21,19 +21,12 @@ TOPIC = "lasting"
 
 async def test_shared_kafka_answers(kafka: KafkaServer) -> None:
     """It is ready before the first test that uses it."""
-    assert await deferToThread(topics, kafka) == []
-
-
-async def test_what_was_acknowledged_outlives_a_kill(own_kafka: Start) -> None:
-    """Adapters may count on what Kafka has acknowledged."""
-    kafka = await own_kafka()
     await deferToThread(produce, kafka)
-    await kafka.restart()
     assert await deferToThread(consume, kafka) == b"kept"
 
 
-async def test_users_have_passwords_and_tls_hides_them(own_kafka: Start) -> None:
-    """SASL and TLS, each or together."""
+async def test_what_was_acknowledged_outlives_a_kill(own_kafka: Start) -> None:
+    """Adapters may count on what Kafka has acknowledged; with passwords and TLS here, which work too."""
     kafka = await own_kafka(tls=True, users={"alice": "wonder"})
     login = {
         "security_protocol": "SASL_SSL",
@@ -43,12 +36,8 @@ async def test_users_have_passwords_and_tls_hides_them(own_kafka: Start) -> None
         "sasl_plain_password": "wonder",
     }
     await deferToThread(produce, kafka, **login)
+    await kafka.restart()
     assert await deferToThread(consume, kafka, **login) == b"kept"
-
-
-def topics(kafka: KafkaServer) -> list[str]:
-    with closing(KafkaAdminClient(bootstrap_servers=kafka.address)) as admin:
-        return [topic for topic in admin.list_topics() if not topic.startswith("__")]
 
 
 def produce(kafka: KafkaServer, **login: str) -> None:

@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,9 @@ def state(pid: int | str) -> str:
 
 def listening(pids: list[int]) -> set[str]:
     """The addresses that these processes listen on, as Linux writes them."""
-    files = [file for pid in pids for file in Path(f"/proc/{pid}/fd").iterdir()]
-    held = {os.readlink(file) for file in files}
+    held = set()
+    for file in (file for pid in pids for file in Path(f"/proc/{pid}/fd").iterdir()):
+        with suppress(FileNotFoundError):  # it is closed meanwhile
+            held.add(os.readlink(file))
     lines = [line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()[1:]]
     return {line[1] for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in held}

@@ -8,6 +8,7 @@ import threading
 import urllib.request
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 import socketio
@@ -31,7 +32,7 @@ def test_every_example_is_listed() -> None:
     """A file without a line in the table is not found by anybody."""
     table = (EXAMPLES / "README.md").read_text()
     for file in EXAMPLES.iterdir():
-        assert file.is_dir() or file.suffix == ".md" or f"`{file.name}`" in table
+        assert file.name == "__pycache__" or file.suffix == ".md" or f"`{file.name}`" in table
 
 
 def test_hello() -> None:
@@ -176,6 +177,24 @@ def test_ticker() -> None:
             client.on("tick", heard)
             (first,), (second,) = heard.next(2)
             assert second == first + 1
+
+
+def test_own_adapter(tmp_path: Path) -> None:
+    """One file in a folder twisted/plugins/ on the path, and two servers hear each other, also after one was killed."""
+    arguments = ("socketio", "--app=chat:setup", f"--listen={LISTEN}", f"--adapter=folder:{tmp_path}?max_size=50000")
+    environment = {"cwd": tmp_path, "PYTHONPATH": f"{ROOT}:{EXAMPLES}:{EXAMPLES / 'own_adapter'}"}
+    (tmp_path / "killed").touch()
+    with twistd(*arguments, **environment) as one, twistd(*arguments, **environment) as other:
+        here, there, heard = address(one), address(other), Heard()
+        with connected(here, auth={"name": "Ada"}) as ada, connected(there, auth={"name": "Grace"}) as grace:
+            heard.listen_to(ada, "entered", "said")
+            for client in (ada, grace):
+                assert client.call("enter", "tea") == "welcome"
+            assert grace.call("say", ("tea", "hello")) == "delivered"
+            assert heard.next(2) == [("entered", "tea", "Grace"), ("said", "tea", "Grace", "hello")]
+        assert one.terminate() == other.terminate() == 0
+        assert "Traceback" not in one.output + other.output
+    assert not list(tmp_path.iterdir())
 
 
 class ListPacket(socketio.packet.Packet):

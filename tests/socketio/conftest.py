@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.socketio import brokers
 from tests.socketio.doubles import People, Served
 from tests.socketio.recovering import Client
 
@@ -21,12 +18,6 @@ def client(served: Served) -> Client:
     client = Client(served)
     assert client.packets() == ["connected"]
     return client
-
-
-@pytest.fixture
-def fake_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have "fake:" be the broker of `tests.socketio.brokers`."""
-    brokers.install(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.plugin import getPlugins
 
-from tests.socketio.brokers import FakeBroker, FakeOptions, broker_of
+from tests.fake_broker import FakeBroker, FakeOptions, broker_of
 from txsocketio import OptionError, Server
 from txsocketio.socketio.brokers import IBrokerMaker, resolve
 from txsocketio.socketio.recovery import RecoveryAdapter

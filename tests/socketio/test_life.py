@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 
 from tests.conftest import LoggedErrors
-from tests.socketio.brokers import FakeBroker, broker_of
+from tests.fake_broker import FakeBroker, broker_of
 from tests.socketio.doubles import RecordingSession, Served, result_of
 from txsocketio import BrokerUnavailable, Socket
 from txsocketio.types import Json

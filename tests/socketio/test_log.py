@@ -18,14 +18,15 @@ class Rig:
     def __init__(self, max_packets: int = 1000, max_bytes: int = 1_000_000) -> None:
         self.clock = Clock()
         self.deadlines = Deadlines(self.clock, 0.1)
-        self.log = Log(self.deadlines, SECONDS, max_packets, max_bytes)
+        self.log: Log[Outgoing] = Log(self.deadlines, SECONDS, max_packets, max_bytes)
 
     def append(self, *rooms: str, excluded: tuple[str, ...] = (), position: int | None = None) -> None:
         position = self.log.position + 1 if position is None else position
-        self.log.append(position, Outgoing(b"%d" % position), rooms, excluded)
+        outgoing = Outgoing(b"%d" % position)
+        self.log.append(position, outgoing, outgoing.size, rooms, excluded)
 
     def after(self, position: int, *rooms: str) -> list[int]:
-        return [int(outgoing.text or b"") for outgoing in self.log.after(position, set(rooms))]
+        return [int(outgoing.text or b"") for _, outgoing in self.log.after(position, set(rooms))]
 
 
 def test_packets_come_in_order() -> None:
@@ -71,7 +72,7 @@ def test_bytes_are_bounded() -> None:
     for _ in range(7):
         rig.append()
     assert rig.after(0) == [3, 4, 5, 6, 7]
-    rig.log.append(8, Outgoing(b"x" * 6 * OVERHEAD), (), ())
+    rig.log.append(8, Outgoing(b""), 6 * OVERHEAD, (), ())
     assert (len(rig.log), rig.log.start) == (0, 8)
     rig.append()
     assert rig.after(8) == [9]

@@ -1,11 +1,12 @@
 """The configuration of `twistd socketio`: a TOML file, and the flags that override it.
 
-       chat.toml          app, listen, [server]  --.
-                                                    >-- load() -- Config -- service.py
-       the command line   the same keys          --'
+       chat.toml          app, listen, [server], [adapter]  --.
+                                                               >-- load() -- Config -- service.py
+       the command line   the same keys                     --'
 
-Both are checked key by key before they are joined, so that an error names the place where the value was written.
-Nothing here starts or imports anything.
+Both are checked key by key before they are joined, so that an error names the place where the value was written. Only
+what is in [adapter] is checked behind that, since the URL of the command line says which options there are.
+Nothing here starts anything, or imports more than what makes the broker.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from txsocketio.errors import ConfigError, OptionError
+from txsocketio.socketio.brokers import resolve
 from txsocketio.socketio.options import ServerOptions
 from txsocketio.types import Json
 
 DEFAULT_LISTEN = ("tcp:3000",)
 COMMAND_LINE = "command line"
 
-_KEYS = ("app", "listen", "server")
+_KEYS = ("app", "listen", "server", "adapter")
 _APP = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -35,12 +37,14 @@ class Config:
         app: "module:object", or None for the chat demo.
         listen: descriptions of Twisted endpoints.
         server: options of the server, checked.
+        adapter: the URL of a broker and options of that, checked; empty for a server alone.
         sources: for each key that was set, the file or the command line.
     """
 
     app: str | None = None
     listen: tuple[str, ...] = DEFAULT_LISTEN
     server: dict[str, Json] = field(default_factory=dict)
+    adapter: dict[str, Json] = field(default_factory=dict, repr=False)  # there may be a password in it
     sources: dict[str, str] = field(default_factory=dict)
 
     def error(self, key: str, problem: str) -> ConfigError:
@@ -58,6 +62,8 @@ def load(path: str | None, flags: Mapping[str, Json]) -> Config:
     if path is not None:
         _add(config, path, read(path))
     _add(config, COMMAND_LINE, flags)
+    if "adapter" in config.sources:
+        _check_adapter(config)
     return config
 
 
@@ -99,8 +105,8 @@ def _add(config: Config, source: str, table: Mapping[str, Json]) -> None:
         elif key == "listen":
             config.listen = tuple(value)
         else:
-            config.server |= value
-            config.sources |= {f"[server] {name}": source for name in value}
+            getattr(config, key).update(value)
+            config.sources |= {f"[{key}] {name}": source for name in value}
         config.sources[key] = source
 
 
@@ -111,18 +117,41 @@ def _check(source: str, key: str, value: Json) -> None:
         raise ConfigError(source, key, f'{value!r} is not "module:object"')
     if key == "listen" and not _is_list_of_text(value):
         raise ConfigError(source, key, f'{value!r} is not a list of endpoints, like ["tcp:3000"]')
+    if key in ("server", "adapter") and not isinstance(value, dict):
+        raise ConfigError(source, key, f"has to be a table: [{key}]")
     if key == "server":
         _check_server(source, value)
 
 
-def _check_server(source: str, options: Json) -> None:
-    if not isinstance(options, dict):
-        raise ConfigError(source, "server", "has to be a table: [server]")
+def _check_server(source: str, options: dict[str, Json]) -> None:
+    if "adapter" in options:
+        raise ConfigError(source, "[server]", "adapter has a table of its own: [adapter]")
     for name, value in options.items():
         try:
             ServerOptions.of({name: value})
         except OptionError as error:
             raise ConfigError(source, "[server]", str(error)) from error
+
+
+def _check_adapter(config: Config) -> None:
+    if "url" not in config.adapter:
+        raise config.error("adapter", "url is missing, like redis://localhost:6379/0")
+    try:
+        resolve(config.adapter)
+    except OptionError as error:
+        problem = str(error)
+        raise ConfigError(_source(config, problem), "[adapter]", problem.removeprefix("adapter: ")) from error
+
+
+def _source(config: Config, problem: str) -> str:
+    """Where [adapter] was written, or only its URL if that alone has the same problem."""
+    sources = {name: config.sources[f"[adapter] {name}"] for name in config.adapter}
+    try:
+        resolve(config.adapter["url"])
+    except OptionError as error:
+        if str(error) == problem:
+            return sources["url"]
+    return next(source for name, source in sources.items() if name != "url")
 
 
 def _is_list_of_text(value: Json) -> bool:

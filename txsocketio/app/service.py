@@ -31,7 +31,7 @@ The application, "chat:setup" for instance, is `setup` in chat.py of the current
 directory, or of a package. It is called with the Server, and registers its
 handlers; or it is a Server itself, with its own options.
 
-The file has the same keys, and all options of the server:
+The file has the same keys, and all options of the server and of the broker:
 
     app = "chat:setup"
     listen = ["tcp:8080", "ssl:8443:privateKey=key.pem:certKey=cert.pem"]
@@ -39,6 +39,23 @@ The file has the same keys, and all options of the server:
     [server]
     cors_allowed_origins = ["https://example.com"]
     ping_interval = 20.0
+
+    [adapter]
+    url = "redis://localhost:6379/0"
+    requests_timeout = 3.0
+
+The URL of a broker is one of
+
+    redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]        publish/subscribe
+    redis+streams://...                                   a log
+    redis+sharded://...                                   of Redis 7 and later
+    kafka://HOST[:PORT][,HOST...]/TOPIC
+    amqp://[USER:PASSWORD@]HOST[:PORT][/VIRTUAL-HOST]     RabbitMQ
+    memory:                                               within one process
+
+with rediss and amqps for TLS; redis+unix:///PATH and
+redis+sentinel://HOST[:PORT][,HOST...]/SERVICE[/DATABASE] for other ways there.
+Options can follow it, too: redis://localhost:6379/0?requests_timeout=3
 """
 
 
@@ -49,6 +66,7 @@ class Options(usage.Options):
     optParameters: ClassVar = [
         ["config", "c", None, "A TOML file; flags override what is in it."],
         ["app", "a", None, "The application, MODULE:OBJECT. [default: a chat to try it out]"],
+        ["adapter", None, None, "The URL of the broker that joins several servers. [default: none]"],
         ["path", None, None, "Where Socket.IO lies below the root. [default: /socket.io]"],
         ["client-path", None, None, "A folder with the JavaScript client: the dist/ of npm's socket.io-client."],
     ]
@@ -86,7 +104,8 @@ class Options(usage.Options):
         server = {"path": self["path"], "client_path": self["client-path"], "cors_allowed_origins": origins}
         server = {name: value for name, value in server.items() if value}
         server |= dict(map(config.parse_assignment, self.assignments))
-        table = {"app": self["app"], "listen": self.listen, "server": server}
+        adapter = {"url": self["adapter"]} if self["adapter"] else {}
+        table = {"app": self["app"], "listen": self.listen, "server": server, "adapter": adapter}
         return {key: value for key, value in table.items() if value}
 
 
@@ -148,7 +167,7 @@ def check_endpoint(settings: Config, description: str) -> None:
 def make_server(settings: Config) -> Server:
     """Raises: ConfigError: the options do not go together."""
     try:
-        return Server(**settings.server)
+        return Server(adapter=settings.adapter or None, **settings.server)
     except OptionError as error:
         raise settings.error("server", str(error)) from error
 
@@ -161,8 +180,9 @@ def load_server(settings: Config, app: str) -> Server:
     """
     target = find(settings, app)
     if isinstance(target, Server):
-        if settings.server:
-            raise settings.error("app", f"{app} is a Server with options of its own: [server] must be empty")
+        for table in ("server", "adapter"):
+            if getattr(settings, table):
+                raise settings.error("app", f"{app} is a Server with options of its own: [{table}] must be empty")
         return target
     if not callable(target):
         raise settings.error("app", f"{app} is neither a Server nor a callable that takes one")

@@ -14,7 +14,7 @@ must be received in that order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
@@ -61,7 +61,7 @@ class ClusterAdapter(Adapter):
         super().__init__(namespace)
         self.broker = broker
         self.requests = Requests(namespace.clock, broker.options.max_requests)
-        self._next_number = count().__next__
+        self._next_question = count().__next__
         self._receivers: dict[int, Callable[[Message], object]] = {
             BROADCAST: self._receive_broadcast,
             SOCKETS_JOIN: self._receive_join,
@@ -95,6 +95,15 @@ class ClusterAdapter(Adapter):
         """Fires with how many other nodes have this namespace, and who they are."""
         raise NotImplementedError
 
+    def start(self) -> Deferred[None]:
+        self.broker.adapters[self.namespace.name] = self
+        return super().start()
+
+    def stop(self) -> Deferred[None]:
+        self.broker.adapters.pop(self.namespace.name, None)
+        self.requests.fail(BrokerUnavailable("the server is closed"))
+        return super().stop()
+
     # --- to the clients ---
 
     def broadcast(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
@@ -107,17 +116,16 @@ class ClusterAdapter(Adapter):
         self._encode(event, None, flags)  # raises if it cannot be sent
         timeout = self._ack_timeout(flags)
         flags = flags._replace(timeout=timeout)
-        message = messages.broadcast(event, rooms, excluded, flags, self._number())
-        ask_here = partial(self._call_here, event, rooms, excluded, flags)
-        return self._ask(message, timeout, ask_here)
+        message = messages.broadcast(event, rooms, excluded, flags, self._question_number())
+        recipients = self.rooms.select(rooms, excluded)
+        return self._ask(message, timeout, partial(self._call_here, event, recipients, flags))
 
     def _call_here(
-        self, event: list[Json], rooms: Names, excluded: Names, flags: Flags, call: Request | RemoteCall
+        self, event: list[Json], recipients: Collection[Socket], flags: Flags, call: Request | RemoteCall
     ) -> None:
-        """Ask the clients of this node to acknowledge an event."""
+        """Ask clients of this node to acknowledge an event."""
         id = self.namespace.next_ack_id()
         outgoing = self._encode(event, id, flags)
-        recipients = self.rooms.select(rooms, excluded)
         if self.is_overheard:
             self.overhear(event, recipients)
 
@@ -144,7 +152,7 @@ class ClusterAdapter(Adapter):
         if flags.local:
             return super().fetch_sockets(rooms, excluded, flags)
         timeout = flags.timeout or self.broker.options.requests_timeout
-        message = messages.fetch_sockets(rooms, excluded, self._number())
+        message = messages.fetch_sockets(rooms, excluded, self._question_number())
         return self._ask(message, timeout, answers=self.rooms.select(rooms, excluded))
 
     def sockets_join(self, joined: Names, rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
@@ -167,14 +175,14 @@ class ClusterAdapter(Adapter):
 
     def server_side_call(self, event: list[Json]) -> Deferred[list[Json]]:
         super().server_side_call(event)
-        message = messages.server_side_emit(event, self._number())
+        message = messages.server_side_emit(event, self._question_number())
         return self._ask(message, self.broker.options.requests_timeout)
 
     # --- questions ---
 
-    def _number(self) -> str:
+    def _question_number(self) -> str:
         """A number for a question that no other node gives too."""
-        return f"{self.broker.node}{self._next_number():x}"
+        return f"{self.broker.node}{self._next_question():x}"
 
     def _ask(
         self,
@@ -193,13 +201,12 @@ class ClusterAdapter(Adapter):
         except BrokerUnavailable as error:
             return fail(error)
         ask_here(request)
-        self.publish(message).addErrback(request.fail)
+        self._send_question(message).addErrback(request.fail)
         self.others().addCallbacks(request.expect_nodes, request.fail)
         return request.deferred
 
-    def broker_lost(self) -> None:
-        """The broker is away: nobody will answer."""
-        self.requests.fail(BrokerUnavailable("the broker is away"))
+    def _send_question(self, message: Message) -> Deferred[None]:
+        return self.publish(message)
 
     # --- messages of other nodes ---
 
@@ -216,7 +223,7 @@ class ClusterAdapter(Adapter):
         rooms, excluded, flags, number = message.rooms, message.excluded, message.flags, message.request
         if number is not None:
             call = RemoteCall(self, message.node, number, self._ack_timeout(flags))
-            self._call_here(message.event, rooms, excluded, flags, call)
+            self._call_here(message.event, self.rooms.select(rooms, excluded), flags, call)
         elif self.rooms.select(rooms, excluded):
             super().broadcast(message.event, rooms, excluded, flags)
 

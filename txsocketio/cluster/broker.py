@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from txsocketio.cluster.options import ClusterOptions
-from txsocketio.errors import BadMessage
+from txsocketio.errors import BadMessage, BrokerUnavailable
 
 if TYPE_CHECKING:
     from txsocketio.cluster.adapter import ClusterAdapter
@@ -31,6 +31,7 @@ class Broker:
     Attributes:
         node: the name of this node, 16 hexadecimal digits; every message carries that of its sender.
         is_available: False while the broker is away: questions fail at once then.
+        outages: how often it has been away.
         dropped: how many messages of other nodes could not be understood.
     """
 
@@ -42,6 +43,7 @@ class Broker:
         self.options = options
         self.node = token_hex(8)
         self.is_available = False
+        self.outages = 0
         self.dropped = 0
         self.adapters: dict[str, ClusterAdapter] = {}
 
@@ -56,6 +58,18 @@ class Broker:
     def stop(self) -> Deferred[None]:
         """Fires when everything has been let go, soon also when the broker is away."""
         raise NotImplementedError
+
+    def connected(self) -> None:
+        """The broker is there, and everything on it that this node needs."""
+        self.is_available = True
+
+    def lost(self) -> None:
+        """The broker is away: nobody will answer."""
+        if self.is_available:
+            self.is_available = False
+            self.outages += 1
+            for adapter in self.adapters.values():
+                adapter.requests.fail(BrokerUnavailable("the broker is away"))
 
     def drop(self, error: BadMessage, node: str) -> None:
         """A message cannot be understood: it is counted, and the first one logged."""

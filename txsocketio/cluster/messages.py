@@ -1,7 +1,7 @@
 """What the nodes of a cluster tell each other.
 
     about clients    BROADCAST, SOCKETS_JOIN, SOCKETS_LEAVE, DISCONNECT_SOCKETS
-    questions        BROADCAST with a request, FETCH_SOCKETS, SERVER_SIDE_EMIT: each node answers the one that asks
+    questions        BROADCAST with a request (in a log: BROADCAST_CALL), FETCH_SOCKETS, SERVER_SIDE_EMIT
     answers          BROADCAST_CLIENT_COUNT, _ACK and _GONE, FETCH_SOCKETS_RESPONSE, SERVER_SIDE_EMIT_RESPONSE
     about nodes      INITIAL_HEARTBEAT, HEARTBEAT, ADAPTER_CLOSE: for brokers that do not count the nodes
     about sessions   SESSION_TAKEN: a client that was cut off is connected to another node
@@ -39,12 +39,14 @@ class Type(IntEnum):
     BROADCAST_ACK = 12
     ADAPTER_CLOSE = 13
     BROADCAST_GONE = 100
-    SESSION_TAKEN = 101
+    BROADCAST_CALL = 101
+    SESSION_TAKEN = 102
 
 
 INITIAL_HEARTBEAT, HEARTBEAT, BROADCAST, SOCKETS_JOIN, SOCKETS_LEAVE, DISCONNECT_SOCKETS = list(Type)[:6]
 FETCH_SOCKETS, FETCH_SOCKETS_RESPONSE, SERVER_SIDE_EMIT, SERVER_SIDE_EMIT_RESPONSE = list(Type)[6:10]
-BROADCAST_CLIENT_COUNT, BROADCAST_ACK, ADAPTER_CLOSE, BROADCAST_GONE, SESSION_TAKEN = list(Type)[10:]
+BROADCAST_CLIENT_COUNT, BROADCAST_ACK, ADAPTER_CLOSE = list(Type)[10:13]
+BROADCAST_GONE, BROADCAST_CALL, SESSION_TAKEN = list(Type)[13:]
 
 #: Packets of the type EVENT in `data["packet"]`.
 _EVENT = 2
@@ -55,43 +57,47 @@ class Message:
 
     Attributes:
         type: one of `Type`; may be unknown when it comes from a newer node.
-        data: as on the wire of the reference server.
+        data: as on the wire of the reference server, but for `opts`.
+        opts: whom it is about, a map of "rooms", "except" and "flags"; None when it is not about clients.
         node: the name of the node that tells it.
+        number: grows with each message that this node puts into the log of the namespace; 0 when it is not in a log.
     """
 
-    __slots__ = ("data", "node", "type")
+    __slots__ = ("data", "node", "number", "opts", "type")
 
-    def __init__(self, type: int, data: dict[str, Json], node: str = "") -> None:
+    def __init__(
+        self,
+        type: int,
+        data: dict[str, Json],
+        opts: dict[str, Json] | None = None,
+        node: str = "",
+        number: int = 0,
+    ) -> None:
         self.type = type
         self.data = data
+        self.opts = opts
         self.node = node
+        self.number = number
 
     def __repr__(self) -> str:
         return f"<Message {self.type} of {self.node}>"
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Message):
-            return NotImplemented
-        return (self.type, self.data, self.node) == (other.type, other.data, other.node)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    # What is in `data`. All of these raise BadMessage when it is not what it has to be.
+    # What is in `data` and `opts`. All of these raise BadMessage when it is not what it has to be.
 
     @property
     def rooms(self) -> Names:
         """Whom it is about: the members of these rooms, everybody when there are none."""
-        return _names(_map(self.data.get("opts")).get("rooms"))
+        return _names(_map(self.opts).get("rooms"))
 
     @property
     def excluded(self) -> Names:
         """But not the members of these."""
-        return _names(_map(self.data.get("opts")).get("except"))
+        return _names(_map(self.opts).get("except"))
 
     @property
     def flags(self) -> Flags:
         """How the event is sent."""
-        flags = _map(_map(self.data.get("opts")).get("flags") or {})
+        flags = _map(_map(self.opts).get("flags") or {})
         timeout = flags.get("timeout")
         if timeout is not None and not isinstance(timeout, int | float):
             raise BadMessage("a timeout that is no number")
@@ -137,28 +143,27 @@ def broadcast(
     data: dict[str, Json] = {"packet": {"type": _EVENT, "data": [*event]}}
     if request is not None:
         data["requestId"] = request
-    data["opts"] = options(rooms, excluded, flags)
-    return Message(BROADCAST, data)
+    return Message(BROADCAST, data, options(rooms, excluded, flags))
 
 
 def sockets_join(joined: Names, rooms: Names, excluded: Names) -> Message:
     """Have clients join rooms."""
-    return Message(SOCKETS_JOIN, {"opts": options(rooms, excluded), "rooms": [*joined]})
+    return Message(SOCKETS_JOIN, {"rooms": [*joined]}, options(rooms, excluded))
 
 
 def sockets_leave(left: Names, rooms: Names, excluded: Names) -> Message:
     """Have clients leave rooms."""
-    return Message(SOCKETS_LEAVE, {"opts": options(rooms, excluded), "rooms": [*left]})
+    return Message(SOCKETS_LEAVE, {"rooms": [*left]}, options(rooms, excluded))
 
 
 def disconnect_sockets(close: bool, rooms: Names, excluded: Names) -> Message:
     """Send clients away."""
-    return Message(DISCONNECT_SOCKETS, {"opts": options(rooms, excluded), "close": close})
+    return Message(DISCONNECT_SOCKETS, {"close": close}, options(rooms, excluded))
 
 
 def fetch_sockets(rooms: Names, excluded: Names, request: str) -> Message:
     """Ask who is there."""
-    return Message(FETCH_SOCKETS, {"opts": options(rooms, excluded), "requestId": request})
+    return Message(FETCH_SOCKETS, {"requestId": request}, options(rooms, excluded))
 
 
 def server_side_emit(event: Sequence[Json], request: str | None = None) -> Message:

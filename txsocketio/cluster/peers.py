@@ -13,9 +13,11 @@ from twisted.internet.defer import Deferred, succeed
 from txsocketio.cluster import wire
 from txsocketio.cluster.adapter import ClusterAdapter
 from txsocketio.cluster.broker import Broker
+from txsocketio.cluster.log_adapter import LogAdapter
 from txsocketio.cluster.members import Members
 from txsocketio.cluster.messages import (
     BROADCAST,
+    BROADCAST_CALL,
     BROADCAST_CLIENT_COUNT,
     FETCH_SOCKETS,
     FETCH_SOCKETS_RESPONSE,
@@ -25,17 +27,20 @@ from txsocketio.cluster.messages import (
 )
 from txsocketio.cluster.options import ClusterOptions, MemberOptions
 from txsocketio.cluster.requests import Others
+from txsocketio.cluster.wire import Head, LateMessage
 from txsocketio.errors import BadMessage, BrokerUnavailable
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
-    from txsocketio.cluster.wire import Head
-    from txsocketio.socketio.namespace import Namespace
     from txsocketio.socketio.server import Server
+
+#: An entry of a log: its position, head and body.
+Entry = tuple[int, bytes, bytes]
 
 #: What a node answers that does not have the namespace.
 NOBODY: dict[int, tuple[int, dict[str, Json]]] = {
     BROADCAST: (BROADCAST_CLIENT_COUNT, {"clientCount": 0}),
+    BROADCAST_CALL: (BROADCAST_CLIENT_COUNT, {"clientCount": 0}),
     FETCH_SOCKETS: (FETCH_SOCKETS_RESPONSE, {"sockets": []}),
     SERVER_SIDE_EMIT: (SERVER_SIDE_EMIT_RESPONSE, {"packet": None}),
 }
@@ -55,16 +60,46 @@ class PeerAdapter(ClusterAdapter):
     def others(self) -> Deferred[Others]:
         return succeed(self.broker.others())
 
-    def stop(self) -> Deferred[None]:
-        self.broker.adapters.pop(self.namespace.name, None)
-        self.requests.fail(BrokerUnavailable("the server is closed"))
-        return super().stop()
+
+class PeerLogAdapter(PeerAdapter, LogAdapter):
+    """Puts messages as bytes into the log of the broker of its server, which all namespaces share."""
+
+    broker: PeerLogBroker
+
+    def start(self) -> Deferred[None]:
+        self.recovery.log.begin(self.broker.position)
+        return super().start()
+
+    def append(self, message: Message) -> Deferred[None]:
+        return self.broker.append(*wire.encode(message, self.namespace.name))
+
+    def replay(self, after: int, until: int) -> Deferred[list[tuple[int, Message]]]:
+        return Deferred.fromCoroutine(self._replay(after, until))
+
+    async def _replay(self, after: int, until: int) -> list[tuple[int, Message]]:
+        while True:
+            entries = await self.broker.replay(after, until)
+            ours = [found for found in map(self._ours, entries) if found is not None]
+            if ours or not entries:
+                return ours
+            after = entries[-1][0]
+
+    def _ours(self, entry: Entry) -> tuple[int, Message] | None:
+        position, head, body = entry
+        try:
+            decoded = wire.decode_head(head)
+        except BadMessage:
+            return None
+        return (position, LateMessage(decoded, body)) if decoded.namespace == self.namespace.name else None
+
+    def holds(self, position: int) -> Deferred[bool]:
+        return self.broker.holds(position)
 
 
 class PeerBroker(Broker):
     """A broker that carries bytes. A kind of broker extends it by `send`, `send_to`, `start` and `stop`.
 
-    It calls `received` with what comes from other nodes, `connected` and `lost`.
+    It calls `received` with each message of another node.
     """
 
     options_class: ClassVar[type[ClusterOptions]] = MemberOptions
@@ -75,10 +110,6 @@ class PeerBroker(Broker):
         self.members = Members(
             server.engine.clock, options.heartbeat_interval, options.heartbeat_timeout, self._tell, self._node_gone
         )
-
-    def adapter(self, namespace: Namespace) -> ClusterAdapter:
-        adapter = self.adapters[namespace.name] = PeerAdapter(namespace, self)
-        return adapter
 
     # --- what a kind of broker brings ---
 
@@ -125,32 +156,61 @@ class PeerBroker(Broker):
         Raises:
             BadMessage: the body cannot be understood.
         """
-        if head.node == self.node:
-            return
-        self.members.heard(head.node, head.type)
-        adapter = self.adapters.get(head.namespace)
-        if adapter is not None:
-            adapter.receive(wire.decode(head, body))
-        elif head.type in NOBODY:
-            self._answer_for_nobody(wire.decode(head, body), head.namespace)
+        if head.node != self.node:
+            self.members.heard(head.node, head.type)
+            adapter = self.adapters.get(head.namespace)
+            if adapter is not None:
+                adapter.receive(LateMessage(head, body))
+            else:
+                self._answer_for_nobody(head, body)
 
-    def _answer_for_nobody(self, question: Message, namespace: str) -> None:
-        if question.request is not None:
-            type, data = NOBODY[question.type]
-            self.answer(question.node, namespace, Message(type, {"requestId": question.request, **data}))
+    def _answer_for_nobody(self, head: Head, body: bytes) -> None:
+        answer = NOBODY.get(head.type)
+        number = None if answer is None else LateMessage(head, body).request
+        if answer is not None and number is not None:
+            type, data = answer
+            self.answer(head.node, head.namespace, Message(type, {"requestId": number, **data}))
 
     def _node_gone(self, node: str) -> None:
         for adapter in self.adapters.values():
             adapter.requests.node_gone(node)
 
-    # --- the broker comes and goes ---
 
-    def connected(self) -> None:
-        """The broker is there."""
-        self.is_available = True
+class PeerLogBroker(PeerBroker):
+    """A broker that keeps a log. A kind of broker extends it by `append`, `replay`, `holds` and `sessions` besides.
 
-    def lost(self) -> None:
-        """The broker is away."""
-        self.is_available = False
-        for adapter in self.adapters.values():
-            adapter.broker_lost()
+    It calls `read` with each entry of the log.
+
+    Attributes:
+        position: of the entry that was read last; where the log ended when the broker was started.
+    """
+
+    position = 0
+
+    def append(self, head: bytes, body: bytes) -> Deferred[None]:
+        """Into the log; as `LogAdapter.append`."""
+        raise NotImplementedError
+
+    def replay(self, after: int, until: int) -> Deferred[list[Entry]]:
+        """Fires with the next entries behind a position, up to another; with none when there are none."""
+        raise NotImplementedError
+
+    def holds(self, position: int) -> Deferred[bool]:
+        """Fires with whether the log has come as far as the position, and everything behind it is still there."""
+        raise NotImplementedError
+
+    def read(self, position: int, head: bytes, body: bytes) -> None:
+        """The next entry of the log, also one of this node. Hot path."""
+        self.position = position
+        try:
+            decoded = wire.decode_head(head)
+            adapter = self.adapters.get(decoded.namespace)
+            if decoded.node != self.node:
+                self.members.heard(decoded.node, decoded.type)
+                if adapter is None:
+                    self._answer_for_nobody(decoded, body)
+        except BadMessage as error:
+            self.drop(error, "?")
+            return
+        if isinstance(adapter, PeerLogAdapter):
+            adapter.read(position, LateMessage(decoded, body), len(head) + len(body))

@@ -1,7 +1,7 @@
 """Messages as bytes, for brokers that only our own nodes share.
 
-    head    MessagePack  [type, node, namespace, opts]      whom it is about, so that most nodes need no more
-    body    MessagePack  {"packet": ..., "requestId": ...}  the rest of the data
+    head    MessagePack  [type, node, number, namespace, opts]      whom it is about, so that most nodes need no more
+    body    MessagePack  {"packet": ..., "requestId": ...}          the data
 
 The two travel side by side where the broker has headers, else one behind the other, as MessagePack knows where it ends.
 """
@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from msgpack import Packer, Unpacker, unpackb
+from msgpack import OutOfData, Packer, Unpacker, unpackb
 
 from txsocketio.cluster.messages import Message
 from txsocketio.errors import BadMessage, UnserializableData
 from txsocketio.types import Json
 
-_packer = Packer(use_bin_type=True, datetime=False)
+_pack = Packer().pack
 
 
 class Head(NamedTuple):
@@ -25,14 +25,43 @@ class Head(NamedTuple):
     Attributes:
         type: of the message.
         node: who sends it.
+        number: of those messages of this node that are in the log.
         namespace: which it is about.
         opts: whom it is about; None when that is no matter of clients.
     """
 
     type: int
     node: str
+    number: int
     namespace: str
     opts: dict[str, Json] | None
+
+
+_KINDS = (int, str, int, str, dict | None)
+
+
+class LateMessage(Message):
+    """A message whose body is decoded when somebody wants to know what is in it."""
+
+    __slots__ = ("_data", "body")
+
+    def __init__(self, head: Head, body: bytes) -> None:
+        self.type = head.type
+        self.opts = head.opts
+        self.node = head.node
+        self.number = head.number
+        self.body = body
+        self._data: dict[str, Json] | None = None
+
+    @property
+    def data(self) -> dict[str, Json]:  # type: ignore[override]
+        """Raises: BadMessage: the body cannot be understood."""
+        if self._data is None:
+            data = _decode(self.body)
+            if not isinstance(data, dict):
+                raise BadMessage("a body that is no map")
+            self._data = data
+        return self._data
 
 
 def encode(message: Message, namespace: str) -> tuple[bytes, bytes]:
@@ -41,10 +70,9 @@ def encode(message: Message, namespace: str) -> tuple[bytes, bytes]:
     Raises:
         UnserializableData: something in it has no form on the wire.
     """
-    data = {**message.data}
-    opts = data.pop("opts", None)
+    head = Head(message.type, message.node, message.number, namespace, message.opts)
     try:
-        return _packer.pack((message.type, message.node, namespace, opts)), _packer.pack(data)
+        return _pack(head), _pack(message.data)
     except (TypeError, ValueError, OverflowError) as error:
         raise UnserializableData(str(error)) from None
 
@@ -58,22 +86,6 @@ def decode_head(head: bytes) -> Head:
     return _head(_decode(head))
 
 
-def decode(head: bytes | Head, body: bytes) -> Message:
-    """The message.
-
-    Raises:
-        BadMessage: it cannot be understood.
-    """
-    if isinstance(head, bytes):
-        head = decode_head(head)
-    data = _decode(body)
-    if not isinstance(data, dict):
-        raise BadMessage("a body that is no map")
-    if head.opts is not None:
-        data["opts"] = head.opts
-    return Message(head.type, data, head.node)
-
-
 def split(whole: bytes) -> tuple[Head, bytes]:
     """The head and the body of what came in one piece.
 
@@ -84,7 +96,7 @@ def split(whole: bytes) -> tuple[Head, bytes]:
     unpacker.feed(whole)
     try:
         return _head(unpacker.unpack()), whole[unpacker.tell() :]
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, OutOfData) as error:
         raise BadMessage(f"no MessagePack: {error}") from None
 
 
@@ -96,9 +108,6 @@ def _decode(data: bytes) -> Json:
 
 
 def _head(fields: Json) -> Head:
-    if isinstance(fields, list) and len(fields) == 4:
-        head = Head(*fields)
-        is_understood = isinstance(head.type, int) and isinstance(head.node, str) and isinstance(head.namespace, str)
-        if is_understood and (head.opts is None or isinstance(head.opts, dict)):
-            return head
+    if isinstance(fields, list) and len(fields) == len(_KINDS) and all(map(isinstance, fields, _KINDS)):
+        return Head(*fields)
     raise BadMessage("a head that cannot be understood")

@@ -138,7 +138,7 @@ def resolve(adapter: str | Mapping[str, Json]) -> Resolved:
         OptionError: nobody is there for the scheme, something is not installed, or an option is not allowed. No text of
             the error comes from where a password may be.
     """
-    table = {"url": adapter} if isinstance(adapter, str) else dict(adapter)
+    table = dict(adapter) if isinstance(adapter, Mapping) else {"url": adapter}
     url, query = _split(table.pop("url", None))
     factory = _maker(url).load()
     annotations = {each.name: _annotation(each.type) for each in fields(factory.options_class)}

@@ -14,11 +14,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from txsocketio.engineio.deadlines import Deadline, Deadlines
-    from txsocketio.engineio.outgoing import Outgoing
 
 #: The time for which packets are kept is measured in so many parts, so that no packet needs a time of its own.
 PARTS = 8
@@ -26,18 +25,20 @@ PARTS = 8
 #: The rooms of a packet that is for all.
 EVERYBODY = (None,)
 
+P = TypeVar("P")
+
 #: The position of a packet, the packet, its size, its rooms and the excluded ones.
-Kept = tuple[int, "Outgoing", int, Sequence[str | None], Sequence[str]]
+Kept = tuple[int, P, int, Sequence[str | None], Sequence[str]]
 
 
-class Log:
-    """Keeps packets, bounded in time, number and bytes.
+class Log(Generic[P]):
+    """Keeps packets, bounded in time, number and bytes. What a packet is does not matter here.
 
     Args:
         deadlines: what tells that time has passed.
         seconds: how long a packet is kept at least, and at most an eighth longer.
         max_packets: beyond it the oldest go before their time.
-        max_bytes: the same, of their `Outgoing.size`.
+        max_bytes: the same, of their sizes.
 
     Attributes:
         position: of the latest packet.
@@ -51,8 +52,8 @@ class Log:
         self._part = seconds / PARTS
         self._max_packets = max_packets
         self._max_bytes = max_bytes
-        self._packets: deque[Kept] = deque()
-        self._by_room: dict[str | None, deque[Kept]] = {}
+        self._packets: deque[Kept[P]] = deque()
+        self._by_room: dict[str | None, deque[Kept[P]]] = {}
         self._bytes = 0
         self._marks: deque[int] = deque()
         self._tick_due: Deadline | None = None
@@ -60,10 +61,9 @@ class Log:
     def __len__(self) -> int:
         return len(self._packets)
 
-    def append(self, position: int, outgoing: Outgoing, rooms: Sequence[str], excluded: Sequence[str]) -> None:
+    def append(self, position: int, packet: P, size: int, rooms: Sequence[str], excluded: Sequence[str]) -> None:
         """Keep a packet that was sent to these rooms, or to everybody if there are none. Hot path."""
-        size = outgoing.size
-        kept: Kept = position, outgoing, size, rooms or EVERYBODY, excluded
+        kept: Kept[P] = position, packet, size, rooms or EVERYBODY, excluded
         self.position = position
         self._packets.append(kept)
         for room in kept[3]:
@@ -78,16 +78,16 @@ class Log:
         if self._tick_due is None:
             self._await_tick()
 
-    def after(self, position: int, rooms: set[str]) -> list[Outgoing]:
-        """What is behind the position for somebody who is in these rooms, the oldest first."""
-        found: dict[int, Outgoing] = {}
+    def after(self, position: int, rooms: set[str]) -> list[tuple[int, P]]:
+        """What is behind the position for somebody who is in these rooms, with its position, the oldest first."""
+        found: dict[int, P] = {}
         for room in (None, *rooms):
-            for at, outgoing, _, _, excluded in reversed(self._by_room.get(room, ())):
+            for at, packet, _, _, excluded in reversed(self._by_room.get(room, ())):
                 if at <= position:
                     break
                 if rooms.isdisjoint(excluded):
-                    found[at] = outgoing
-        return [found[at] for at in sorted(found)]
+                    found[at] = packet
+        return sorted(found.items())
 
     def clear(self) -> None:
         """Forget all packets; positions go on where they are."""
@@ -99,6 +99,11 @@ class Log:
         if self._tick_due is not None:
             self._tick_due.cancel()
             self._tick_due = None
+
+    def begin(self, position: int) -> None:
+        """Nothing up to this position is known."""
+        self.clear()
+        self.start = self.position = position
 
     def _drop_oldest(self) -> None:
         self.start, _, size, rooms, _ = self._packets.popleft()

@@ -153,7 +153,7 @@ class Namespace(Entrance):
             self._admit(socket)
 
     def _admit(self, socket: Socket) -> None:
-        if not self.middlewares and not socket.may_recover:
+        if not (self.middlewares or socket.may_recover or socket.prepares):
             self._accept(socket)
             return
         try:
@@ -189,12 +189,13 @@ class Namespace(Entrance):
         self.tell("session_expired", session)
 
     async def _examine(self, socket: Socket) -> None:
-        if socket.may_recover and await socket.recover():
-            return
-        for middleware in self.middlewares:
-            result = run(middleware, (socket,))
-            if isinstance(result, Deferred):
-                await result
+        if not (socket.may_recover and await socket.recover()):
+            for middleware in self.middlewares:
+                result = run(middleware, (socket,))
+                if isinstance(result, Deferred):
+                    await result
+        if socket.prepares:
+            await socket.prepare()
 
     def _accept(self, socket: Socket) -> None:
         socket.admission = None

@@ -19,26 +19,22 @@ Source: https://socket.io/docs/v4/connection-state-recovery
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Set
 from itertools import count
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, succeed
 
 from txsocketio.engineio.engine import new_sid
-from txsocketio.engineio.outgoing import Bundle, Outgoing
-from txsocketio.errors import ReservedEvent
-from txsocketio.protocol.packet import CONNECT, EVENT, RESERVED_EVENTS
+from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.socketio.adapter import Adapter, Names
 from txsocketio.socketio.away import Away, RecoverySession
-from txsocketio.socketio.broadcast import DEFAULTS, Flags
+from txsocketio.socketio.broadcast import Flags
 from txsocketio.socketio.log import Log
-from txsocketio.socketio.socket import CONNECTED, CONNECTING, GONE, Socket
+from txsocketio.socketio.recoverable import MAX_LENGTH, RecoverableSocket
+from txsocketio.socketio.socket import CONNECTING
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
-    from txsocketio.socketio.connection import Connection
-    from txsocketio.socketio.handshake import Handshake
     from txsocketio.socketio.namespace import Namespace
 
 #: The end of a socket whose client has come back on another connection.
@@ -46,126 +42,6 @@ TAKEN_OVER = "session taken over"
 
 #: Ends after which nobody comes back: one side wanted them, or the client cannot be understood.
 FINAL = frozenset(("client namespace disconnect", "server namespace disconnect", "parse error"))
-
-#: Longer texts of clients are not looked at.
-MAX_LENGTH = 64
-
-
-class RecoverableSocket(Socket):
-    """A socket whose client may come back after its connection was cut.
-
-    Attributes:
-        recovered: whether that has happened: id, rooms and data are those of before.
-        pid: the client's private id; "" until it is connected.
-        floor: the position up to which the client has surely received everything.
-        position: behind it begins what a recovered client has missed.
-        claim: grows with each client that comes back.
-        rooms_before: that a recovered client was in.
-    """
-
-    __slots__ = (
-        "_adapter",
-        "_held",
-        "_pinged",
-        "_recovery",
-        "claim",
-        "floor",
-        "may_recover",
-        "pid",
-        "position",
-        "recovered",
-        "rooms_before",
-    )
-
-    def __init__(self, id: str, namespace: Namespace, connection: Connection, handshake: Handshake) -> None:
-        super().__init__(id, namespace, connection, handshake)
-        assert isinstance(namespace.adapter, RecoveryAdapter)
-        self._adapter = namespace.adapter
-        self._recovery = namespace.adapter.recovery
-        self._held: tuple[tuple[list[Json], Flags], ...] = ()
-        pid = handshake.auth.get("pid")
-        self.may_recover = isinstance(pid, str) and len(pid) <= MAX_LENGTH
-        self.recovered = False
-        self.pid = ""
-        self.rooms_before: Set[str] = frozenset()
-        self.claim = self.position = self.floor = self._pinged = 0
-
-    # --- sending ---
-
-    def emit(self, event: str, *arguments: Json) -> None:
-        """Send an event to the client, which gets it also when it has to come back for it. Hot path."""
-        if self.state is CONNECTED and event not in RESERVED_EVENTS:
-            self._adapter.send([event, *arguments], (self.id,), (), DEFAULTS)
-        else:
-            self.send_event(event, arguments, DEFAULTS)
-
-    def send_event(self, event: str, arguments: Iterable[Json], flags: Flags, id: int | None = None) -> None:
-        """Send an event as the flags say: a packet to the room of the socket's own id, unless it wants an answer."""
-        if id is not None:
-            super().send_event(event, arguments, flags, id)
-        elif event in RESERVED_EVENTS:
-            raise ReservedEvent(event)
-        elif self.state is CONNECTING:
-            self._hold([event, *arguments], flags)
-        elif self.state is not GONE or self._recovery.knows(self.pid):
-            self._adapter.send([event, *arguments], (self.id,), (), flags)
-
-    def _hold(self, event: list[Json], flags: Flags) -> None:
-        """Keep what a middleware sends: a client takes what comes before it is connected for its next connection."""
-        self.namespace.encode(EVENT, self.namespace.name, None, event)  # raises if it cannot be sent
-        if not flags.volatile:
-            self._held += ((event, flags),)
-
-    # --- coming and going ---
-
-    async def recover(self) -> bool:
-        """Go on as the socket that the client was; whether that lets it in without the middlewares."""
-        return await self._recovery.restore(self) and self._recovery.options.skip_middlewares
-
-    def restore(self, session: RecoverySession, position: int, claim: int) -> None:
-        """Become the socket of before; the middlewares see it so, and may still refuse it."""
-        self.id = session.id
-        self.pid = session.pid
-        self.floor = self._pinged = session.floor
-        self.position = position
-        self.claim = claim
-        self.data = session.data
-        self.recovered = True
-        self.rooms_before = session.rooms
-        self.join(session.rooms - {self.id})
-
-    def accepted(self) -> None:
-        """The middlewares have let the client in."""
-        if self.recovered:
-            missed = self._recovery.resume(self)
-            if missed is None:
-                return self.session.close()
-        else:
-            missed = []
-            self.pid = new_sid()
-            self.floor = self._pinged = self._recovery.log.position
-        self._recovery.connected[self.pid] = self
-        welcome = self.namespace.encode(CONNECT, self.namespace.name, None, {"sid": self.id, "pid": self.pid})
-        self.enter(Bundle([Outgoing(*welcome), *missed]))
-        held, self._held = self._held, ()
-        for (event, *arguments), flags in held:
-            self.send_event(event, arguments, flags)
-
-    def refused(self, message: str, data: Json) -> None:
-        """A middleware has not; its pid is worth nothing any more."""
-        if self.recovered:
-            self._recovery.forget(self.pid)
-        super().refused(message, data)
-
-    def pinged(self) -> None:
-        """The client is sent a ping, so it has answered the one before."""
-        if self.state is CONNECTED:
-            self.floor, self._pinged = self._pinged, self._recovery.log.position
-
-    def clean_up(self, reason: str) -> None:
-        """Leave the session to the client's return."""
-        self._recovery.left(self, reason)
-        super().clean_up(reason)
 
 
 class Recovery:
@@ -185,7 +61,7 @@ class Recovery:
         # A floor lies two intervals back at most, a dead client is noticed after one, and then its time begins.
         patience = 2 * namespace.options.ping_interval + namespace.options.ping_timeout
         duration = options.max_disconnection_duration
-        self.log = Log(engine.deadlines, duration + patience, options.max_packets, options.max_bytes)
+        self.log: Log[Json] = Log(engine.deadlines, duration + patience, options.max_packets, options.max_bytes)
         self.away = Away(engine.deadlines, engine.clock, duration, options.max_sessions, self._expired)
         self.connected: dict[str, RecoverableSocket] = {}
         self._namespace = namespace
@@ -240,6 +116,13 @@ class Recovery:
         rooms = {socket.id, *socket.rooms}
         return RecoverySession(socket.pid, socket.id, rooms, socket.data, socket.floor)
 
+    def admit(self, socket: RecoverableSocket) -> list[Outgoing] | None:
+        """Let in a socket that the middlewares have let in: what its client has missed, or None if it is too late."""
+        if socket.recovered:
+            return self.resume(socket)
+        socket.begin(new_sid(), self.log.position)
+        return []
+
     def resume(self, socket: RecoverableSocket) -> list[Outgoing] | None:
         """Let a restored socket take over its session.
 
@@ -256,12 +139,16 @@ class Recovery:
             return None
         socket.join(session.rooms - socket.rooms_before)
         socket.leave(socket.rooms_before - session.rooms)
-        missed = self.log.after(socket.position, session.rooms & {socket.id, *socket.rooms})
+        missed = self.missed(socket.position, session.rooms & {socket.id, *socket.rooms})
         size = sum(outgoing.size for outgoing in missed)
         if socket.position < self.log.start or size > self._namespace.options.max_outgoing_buffer:
             self._expired(session)
             return None
         return missed
+
+    def missed(self, position: int, rooms: set[str]) -> list[Outgoing]:
+        """What was sent behind the position to somebody in these rooms."""
+        return [outgoing for _, outgoing in self.log.after(position, rooms)]
 
     # --- who goes ---
 
@@ -272,10 +159,10 @@ class Recovery:
             if reason not in FINAL:
                 self.away.add(self.session_of(socket))
 
-    def forget(self, pid: str) -> None:
-        """Nobody may come back with this pid."""
-        self.connected.pop(pid, None)
-        session = self.away.pop(pid)
+    def forget(self, socket: RecoverableSocket) -> None:
+        """Nobody may come back as this socket."""
+        self.connected.pop(socket.pid, None)
+        session = self.away.pop(socket.pid)
         if session is not None:
             self._expired(session)
 
@@ -337,5 +224,5 @@ class RecoveryAdapter(Adapter):
         if self.is_overheard:
             self.overhear(event, self.rooms.select(rooms, excluded))
         if is_kept:
-            log.append(position, outgoing, rooms, excluded)
+            log.append(position, outgoing, outgoing.size, rooms, excluded)
         self.deliver(outgoing, rooms, excluded)

@@ -72,6 +72,8 @@ class Socket(ClientListening):
     recovered = False
     #: Whether it wants to.
     may_recover = False
+    #: Whether there is something to be done between the middlewares and its being connected: `prepare`.
+    prepares = False
 
     __slots__ = (
         "__weakref__",
@@ -322,6 +324,9 @@ class Socket(ClientListening):
     async def recover(self) -> bool:
         """Go on as the socket that the client was; whether that lets it in without the middlewares."""
         return False
+
+    async def prepare(self) -> None:
+        """The middlewares have let the client in, and something has to be done before it hears so."""
 
     def pinged(self) -> None:
         """The client is sent a ping, so it has answered the one before."""

@@ -17,7 +17,7 @@ from txsocketio.socketio.server import Server
 PLUGIN = """\
 from txsocketio.socketio.brokers import BrokerMaker
 
-fake = BrokerMaker(("fake", "fakes"), "tests.socketio.brokers:FakeBroker")
+fake = BrokerMaker(("fake", "fakes"), "tests.fake_broker:FakeBroker")
 absent = BrokerMaker(("absent",), "tests.socketio.nowhere:Broker", ("json", "no_such_client"), "redis")
 foreign = BrokerMaker(("foreign",), "tests.socketio.nowhere:Broker", ("no_such_client",))
 broken = BrokerMaker(("broken",), "broken_client:Broker", ("broken_client",), "redis")

@@ -1,0 +1,180 @@
+"""Nodes that share a Redis and tell each other what they have to say over its channels.
+
+        RedisClient ---- PubSubBroker ---- PubSubAdapter of "/"
+                          by channel  '--- PubSubAdapter of "/chat"
+
+What the kinds of publish/subscribe have in common; they differ in their channels, and in what messages look like.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from txsocketio.adapters.redis_address import RedisAddress
+from txsocketio.adapters.redis_client import RedisClient
+from txsocketio.adapters.redis_opener import ConnectionOptions
+from txsocketio.adapters.redis_outbox import Outbox
+from txsocketio.cluster.adapter import ClusterAdapter
+from txsocketio.cluster.broker import Broker
+from txsocketio.cluster.messages import FETCH_SOCKETS_RESPONSE, Message
+from txsocketio.cluster.options import ClusterOptions
+from txsocketio.cluster.requests import Others
+from txsocketio.engineio.options import option
+from txsocketio.errors import BadMessage, BrokerUnavailable
+from txsocketio.socketio.adapter import all_of
+from txsocketio.types import Json
+
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
+    from txsocketio.socketio.namespace import Namespace
+    from txsocketio.socketio.server import Server
+
+log = Logger()
+
+#: Takes a message: the channel that it came from, and what it is.
+Listener: TypeAlias = Callable[[bytes, bytes], None]
+
+_GLOB = re.compile(rb"[*?\[\]\\]")
+
+#: What stands between the last two # of the channel of one node.
+_NODE = re.compile(rb"[A-Za-z0-9_-]{6,32}")
+
+
+@dataclass(kw_only=True)
+class PubSubOptions(ConnectionOptions, ClusterOptions):
+    """The options of the brokers over the channels of Redis.
+
+    Raises:
+        OptionError: a value is not allowed.
+    """
+
+    key: str = option(
+        "socket.io",
+        "What the names of all channels begin with. Servers with the same one form a cluster; another kind of adapter "
+        "over the same Redis needs another one.",
+    )
+    share_handshakes: bool = option(
+        True,
+        "Whether the headers and the `auth` of clients are told to other servers that fetch them. They may contain "
+        "secrets.",
+    )
+
+
+class PubSubBroker(Broker):
+    """A Redis, as one server sees it. A kind of broker brings the class of its adapters.
+
+    Attributes:
+        client: the connections.
+        outbox: what is published goes there.
+    """
+
+    options_class: ClassVar[type[PubSubOptions]] = PubSubOptions
+    adapter_class: ClassVar[type[PubSubAdapter]]
+    options: PubSubOptions
+
+    def __init__(self, server: Server, url: str, options: PubSubOptions) -> None:
+        super().__init__(server, url, options)
+        clock = server.engine.clock
+        self.client = RedisClient(RedisAddress.parse(url), options, clock)
+        self.client.on_ready = self._ready
+        self.client.on_lost = self._lost
+        self.client.on_message = self._message
+        self.outbox = Outbox(self.client, options, clock, options.max_reconnect_delay)
+        self.listeners: dict[bytes, Listener] = {}
+
+    def adapter(self, namespace: Namespace) -> PubSubAdapter:
+        return self.adapter_class(namespace, self)
+
+    def start(self) -> Deferred[None]:
+        return self.client.start()
+
+    def stop(self) -> Deferred[None]:
+        self.lost()
+        self.outbox.stop()
+        return self.client.stop()
+
+    def _ready(self) -> None:
+        self.connected()
+        self.outbox.open()
+
+    def _lost(self, cause: str) -> None:
+        self.lost()
+        self.outbox.close()
+
+    def _message(self, pattern: bytes | None, channel: bytes, message: bytes) -> None:
+        listener = self.listeners.get(pattern or channel)
+        if listener is not None:
+            try:
+                listener(channel, message)
+            except BadMessage as error:
+                self.drop(error, "?")
+
+
+class PubSubAdapter(ClusterAdapter):
+    """Tells other nodes over channels what is to be known of one namespace. Each kind brings its channels."""
+
+    broker: PubSubBroker
+
+    def __init__(self, namespace: Namespace, broker: PubSubBroker) -> None:
+        super().__init__(namespace, broker)
+        self._names: frozenset[str] = frozenset()
+
+    def stop(self) -> Deferred[None]:
+        return all_of([super().stop(), self.unsubscribe().addErrback(_is_away)])
+
+    def unsubscribe(self) -> Deferred[None]:
+        """Get no messages any more. Each kind of adapter brings it, as it does what the core asks for."""
+        raise NotImplementedError
+
+    def tell(self, command: bytes, channel: bytes, message: bytes) -> None:
+        """Publish what is worth nothing later."""
+        self.broker.client.execute(command, channel, message).addErrback(_not_told)
+
+    def shown(self, message: Message) -> Message:
+        """An answer as other servers may see it."""
+        if message.type != FETCH_SOCKETS_RESPONSE or self.broker.options.share_handshakes:
+            return message
+        sockets = [{**socket, "handshake": _without_secrets(socket["handshake"])} for socket in message.data["sockets"]]
+        return Message(message.type, {**message.data, "sockets": sockets}, node=message.node)
+
+    async def count(self, kind: str, counted: bytes, of_nodes: bytes) -> Others:
+        """The other nodes.
+
+        Args:
+            kind: "" or "SHARD", of channels.
+            counted: the channel to which each node is subscribed once.
+            of_nodes: what the names of the channels of single nodes begin with.
+        """
+        _, count = await self.broker.client.execute("PUBSUB", f"{kind}NUMSUB", counted)
+        expected = max(count - 1, 0)
+        if expected != len(self._names):  # the names are needed for errors only
+            found = await self.broker.client.execute("PUBSUB", f"{kind}CHANNELS", escaped(of_nodes) + b"*#")
+            nodes = (channel[len(of_nodes) : -1] for channel in found)
+            names = frozenset(node.decode() for node in nodes if _NODE.fullmatch(node))
+            self._names = names - {self.broker.node}
+        return Others(expected, self._names)
+
+
+def escaped(text: bytes) -> bytes:
+    """A pattern that matches this text and no other."""
+    return _GLOB.sub(rb"\\\g<0>", text)
+
+
+def _without_secrets(handshake: dict[str, Json]) -> dict[str, Json]:
+    return {**handshake, "headers": {}, "auth": {}}
+
+
+def _is_away(failure: Failure) -> None:
+    failure.trap(BrokerUnavailable)
+
+
+def _not_told(failure: Failure) -> None:
+    if failure.check(BrokerUnavailable) is None:
+        log.failure("Redis does not take an answer", failure)

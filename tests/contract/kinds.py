@@ -1,0 +1,47 @@
+"""The adapters that the contract is for: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to join servers.
+
+    Attributes:
+        id: names it in the results.
+        adapter: gives the option `adapter` for a cluster of its own: called with the broker of the fixture, if any, and
+            a name that nobody else uses.
+        fixture: the broker it needs, one of tests/brokers/fixtures.py.
+        own_fixture: the same for tests that harm it.
+        options: of the server.
+    """
+
+    id: str
+    adapter: Callable[[Any, str], object]
+    fixture: str | None = None
+    own_fixture: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def recovers(self) -> bool:
+        """Whether clients can come back to another node."""
+        return "connection_state_recovery" in self.options
+
+
+RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
+
+
+def of_redis(kind: str = "", **options: object) -> Callable[[Any, str], object]:
+    """What makes the option `adapter` for a kind of Redis."""
+    return lambda redis, name: {"url": redis.url.replace("://", f"{kind}://"), "key": name, **options}
+
+
+KINDS = (
+    Kind("memory", lambda _, name: f"memory:{name}"),
+    Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
+    Kind("redis", of_redis(), "redis", "own_redis"),
+)

@@ -1,0 +1,92 @@
+"""Clients of the servers of a mixed cluster: raw ones, to which every server is the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.sessions import WEBSOCKET, WebSocket
+
+LOOPBACK = "127.0.0.1"
+
+#: A packet with an event or with an answer: its type, the number of its attachments, its id, its arguments.
+PACKET = re.compile(r"4(?P<type>[2356])(?:(?P<attachments>\d+)-)?(?P<id>\d*)(?P<arguments>\[.*)", re.DOTALL)
+
+
+class Client:
+    """A client of the main namespace, over WebSocket.
+
+    Attributes:
+        id: of its socket.
+        pid: the secret with which it comes back, where the server recovers clients.
+        missed: the events that came before the client was connected: a server of Node.js sends first what was missed.
+    """
+
+    def __init__(self, session: WebSocket) -> None:
+        self.id = ""
+        self.pid: str | None = None
+        self.missed: list[list[Any]] = []
+        self._session = session
+
+    @classmethod
+    async def connect(cls, port: int, *rooms: str, name: str = "", auth: dict[str, str] | None = None) -> Client:
+        """Connect, under a name that the server keeps, and join rooms."""
+        query = urlencode({"rooms": ",".join(rooms), "name": name})
+        session = await WebSocket.open((LOOPBACK, port), f"{WEBSOCKET}&{query}")
+        await session.send("40" + (json.dumps(auth) if auth else ""))
+        client = cls(session)
+        await client._connected()
+        return client
+
+    async def _connected(self) -> None:
+        while not (reply := await self._session.read()).startswith("40{"):
+            self.missed.append((await self._parse(reply))[0])
+        connected = json.loads(reply[2:])
+        self.id, self.pid = connected["sid"], connected.get("pid")
+
+    async def event(self) -> list[Any]:
+        """The next event: its name and its arguments."""
+        return (await self.packet())[0]
+
+    async def packet(self) -> tuple[list[Any], int | None]:
+        """The next event, or answer, and its id."""
+        return await self._parse(await self._session.read())
+
+    async def _parse(self, received: str | bytes) -> tuple[list[Any], int | None]:
+        packet = PACKET.fullmatch(received) if isinstance(received, str) else None
+        assert packet, received
+        attachments = [await self._session.read() for _ in range(int(packet["attachments"] or 0))]
+        arguments = json.loads(packet["arguments"], object_hook=lambda value: filled(value, attachments))
+        return arguments, int(packet["id"]) if packet["id"] else None
+
+    async def asked(self) -> int:
+        """The id of the next event that wants an answer; those before it that want none are passed over."""
+        while (id := (await self.packet())[1]) is None:
+            pass
+        return id
+
+    async def answer(self, id: int, value: object) -> None:
+        """Acknowledge an event."""
+        if isinstance(value, bytes):
+            await self._session.send(f'461-{id}[{{"_placeholder":true,"num":0}}]', value)
+        else:
+            await self._session.send(f"43{id}{json.dumps([value])}")
+
+    async def ended(self) -> str | bytes:
+        """What the server says as the last thing."""
+        return await self._session.read()
+
+    def leave(self) -> None:
+        """Go without a word; only what the server has read is sure to have arrived."""
+        self._session.wire.close()
+
+    def cut(self) -> None:
+        """Lose the connection, as by a reset."""
+        self._session.wire.reset()
+
+
+def filled(value: dict[str, Any], attachments: Iterable[str | bytes]) -> Any:
+    return list(attachments)[value["num"]] if value.get("_placeholder") else value

@@ -1,0 +1,398 @@
+"""Connection state recovery on any node of a cluster, also after the node of the client was killed.
+
+        client                 this node                         the broker                     the node before
+          |- {"pid","offset"} -->|--- get(pid) --------------------->|
+          |                      |<-- its session -------------------|
+          |                      |    middlewares
+          |                      |--- swap: it is ours ------------->|
+          |                      |--- SESSION_TAKEN into the log --->|----------------------->| closes its socket
+          |                      |<-- everything up to there --------|
+          |<- CONNECT, missed ---|
+
+What was missed is nearly always still in memory, as each node reads the whole log of a namespace; what is older is read
+from the broker again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from functools import partial
+from math import ceil
+from typing import TYPE_CHECKING, TypeVar
+
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from txsocketio.cluster import sessions as stored_sessions
+from txsocketio.cluster.messages import BROADCAST, Message
+from txsocketio.cluster.sessions import Sessions, StoredSession
+from txsocketio.cluster.socket import ClusterSocket
+from txsocketio.engineio.engine import new_sid
+from txsocketio.engineio.outgoing import Outgoing
+from txsocketio.errors import BadMessage, BrokerUnavailable
+from txsocketio.socketio.adapter import Names
+from txsocketio.socketio.away import RecoverySession
+from txsocketio.socketio.recoverable import MAX_LENGTH, RecoverableSocket
+from txsocketio.socketio.recovery import FINAL, TAKEN_OVER, Recovery
+from txsocketio.types import Json
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+
+    from txsocketio.cluster.log_adapter import LogAdapter
+    from txsocketio.engineio.deadlines import Deadline
+    from txsocketio.socketio.namespace import Namespace
+
+T = TypeVar("T")
+
+log = Logger()
+
+#: Seconds for which a client that comes back waits for a broker that is away, asking again and again.
+PATIENCE = 10.0
+PAUSE = 0.1
+
+#: Seconds for which a new client waits until its session is stored, and a closing server until all are.
+STORE_TIMEOUT = 1.0
+
+#: How often a session that changes under our hands is asked for.
+ATTEMPTS = 5
+
+#: All sessions are stored anew in this part of the time for which the broker keeps them, in so many steps.
+REFRESH = 1 / 3
+STEPS = 20
+
+
+class ClusterRecovery(Recovery):
+    """What is known of the clients of one namespace so that they can come back, here or elsewhere.
+
+    Args:
+        adapter: whose clients they are.
+        sessions: where the broker keeps them.
+    """
+
+    def __init__(self, namespace: Namespace, adapter: LogAdapter, sessions: Sessions) -> None:
+        super().__init__(namespace)
+        self._adapter = adapter
+        self._sessions = sessions
+        self._clock = namespace.clock
+        self._changed: dict[ClusterSocket, None] = {}
+        self._coming: set[ClusterSocket] = set()
+        self._storing: set[Deferred[None]] = set()
+        self._store_due: IDelayedCall | None = None
+        self._refresh_due: Deadline | None = None
+        self._to_refresh: list[ClusterSocket] = []
+        self._step = self.options.max_disconnection_duration * REFRESH / STEPS
+        self._has_complained = False
+
+    def offset_of(self, position: int) -> str:
+        return self._adapter.offset_of(position)
+
+    def missed(self, position: int, rooms: set[str]) -> list[Outgoing]:
+        return [self._outgoing(at, packet) for at, packet in self.log.after(position, rooms)]
+
+    def _outgoing(self, position: int, packet: Outgoing | Message) -> Outgoing:
+        """What is kept, as it is sent: nobody here may have wanted it when it came."""
+        if isinstance(packet, Outgoing):
+            return packet
+        return self._adapter.encode_at(position, packet)
+
+    # --- who comes back ---
+
+    async def restore(self, socket: RecoverableSocket) -> bool:
+        """Make the socket that of the session whose pid its client shows; whether that is possible."""
+        auth = socket.handshake.auth
+        try:
+            session = await self._patiently(partial(self._find, auth["pid"]))
+        except BrokerUnavailable:
+            return False
+        if session is None:
+            return False
+        offset = session.offset if auth.get("offset") is None else auth["offset"]
+        if not isinstance(offset, str) or len(offset) > MAX_LENGTH:
+            return False
+        position = self._adapter.position_of(offset)
+        if position is None or not await self._has_read(position):
+            return False
+        assert isinstance(socket, ClusterSocket)
+        session.floor = position
+        socket.restore(session, position, session.claim + 1)
+        socket.stored = session.stored
+        self._coming.add(socket)
+        return True
+
+    async def _has_read(self, position: int) -> bool:
+        """Whether this node has read the log up to the position, and all behind it is still there."""
+        try:
+            if not self.log.start <= position <= self.log.position and not await self._adapter.holds(position):
+                return False
+            await self._adapter.reached(position, PATIENCE)
+            return True
+        except (BrokerUnavailable, TimeoutError):
+            return False
+
+    async def _find(self, pid: str) -> StoredSession | None:
+        stored = await self._sessions.get(pid)
+        if stored is None:
+            return None
+        try:
+            session = stored_sessions.decode(stored)
+        except BadMessage as error:
+            self._adapter.broker.drop(error, "?")
+            return None
+        return session if session.namespace in (self._namespace.name, None) else None
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the broker answers, which may be away for a moment.
+
+        Raises:
+            BrokerUnavailable: it is away for longer.
+        """
+        patience = self._clock.seconds() + PATIENCE
+        while True:
+            try:
+                return await ask()
+            except BrokerUnavailable:
+                if self._clock.seconds() >= patience:
+                    raise
+                await deferLater(self._clock, PAUSE, lambda: None)
+
+    async def prepare(self, socket: ClusterSocket) -> None:
+        """Store the session of a new client, or take over that of one that comes back; it is closed if that fails."""
+        if not socket.recovered:
+            socket.begin(new_sid(), self.log.position)
+            await self._for_a_moment(self._soon(self._store(socket)))
+            return
+        try:
+            if await self._take_over(socket) and await self._read_older(socket):
+                return
+        except BrokerUnavailable:
+            pass
+        socket.session.close()
+
+    async def _take_over(self, socket: ClusterSocket) -> bool:
+        """Make the session ours, and have the node of before close its socket; whether it was still to be had."""
+        before = stored_sessions.decode(socket.stored or b"")
+        for _ in range(ATTEMPTS):
+            ours = self._encoded(self.session_of(socket), socket.claim, self._adapter.broker.node)
+            stored = await self._patiently(partial(self._sessions.swap, socket.pid, socket.stored, ours))
+            if stored == ours:
+                socket.stored = ours
+                if before.node:
+                    await self._adapter.take(socket)
+                return True
+            if stored is None:
+                return False
+            now = stored_sessions.decode(stored)
+            socket.join(now.rooms - before.rooms)
+            socket.leave(before.rooms - now.rooms)
+            socket.stored, socket.claim, before = stored, now.claim + 1, now
+        return False
+
+    async def _read_older(self, socket: ClusterSocket) -> bool:
+        """Read again what is not in memory any more; whether the broker still has all of it."""
+        begin, size = socket.position, 0
+        while socket.position < self.log.start:
+            entries = await self._patiently(partial(self._adapter.replay, socket.position, self.log.start))
+            socket.position = entries[-1][0] if entries else self.log.start
+            for position, message in entries:
+                if self._is_missed(message, {socket.id, *socket.rooms}):
+                    outgoing = self._adapter.encode_at(position, message)
+                    size += outgoing.size
+                    socket.older.append(outgoing)
+            if size > self._namespace.options.max_outgoing_buffer:
+                return False
+        return not socket.older or await self._patiently(partial(self._adapter.holds, begin))
+
+    def _is_missed(self, message: Message, rooms: set[str]) -> bool:
+        try:
+            wanted = not message.rooms or not rooms.isdisjoint(message.rooms)
+            is_for_them = wanted and rooms.isdisjoint(message.excluded)
+            return message.type == BROADCAST and is_for_them and not message.flags.volatile
+        except BadMessage:
+            return False
+
+    def admit(self, socket: RecoverableSocket) -> list[Outgoing] | None:
+        assert isinstance(socket, ClusterSocket)
+        self._coming.discard(socket)
+        self._await_refresh()
+        if not socket.recovered:
+            if socket.floor != self.log.position:
+                socket.begin(socket.pid, self.log.position)
+                self._changed[socket] = None
+            return []
+        if socket.position < self.log.start:
+            return None
+        self._adapter.returned(socket)
+        missed = [*socket.older, *self.missed(socket.position, {socket.id, *socket.rooms})]
+        socket.older = []
+        size = sum(outgoing.size for outgoing in missed)
+        return None if size > self._namespace.options.max_outgoing_buffer else missed
+
+    def coming(self, rooms: Names, excluded: Names) -> Iterator[ClusterSocket]:
+        """Who is on the way back to this node, and in one of the rooms but in none of the excluded ones."""
+        for socket in self._coming:
+            its_rooms = {socket.id, *socket.rooms}
+            if (not rooms or not its_rooms.isdisjoint(rooms)) and its_rooms.isdisjoint(excluded):
+                yield socket
+
+    # --- who goes ---
+
+    def taken(self, id: str, claim: int) -> None:
+        """The client of this socket has come back somewhere: who had it before has it no longer."""
+        connected = self._namespace.sockets.get(id)
+        for socket in [*self._coming, *(() if connected is None else (connected,))]:
+            assert isinstance(socket, ClusterSocket)
+            if socket.id == id and socket.claim < claim:
+                self._lose(socket)
+
+    def _lose(self, socket: ClusterSocket) -> None:
+        self._coming.discard(socket)
+        if self.connected.get(socket.pid) is socket:
+            del self.connected[socket.pid]
+        socket.session.close(TAKEN_OVER, discard=True)
+
+    def left(self, socket: RecoverableSocket, reason: str) -> None:
+        assert isinstance(socket, ClusterSocket)
+        self._coming.discard(socket)
+        if self.connected.get(socket.pid) is socket:
+            del self.connected[socket.pid]
+            socket.is_left = True
+            if reason not in FINAL:
+                session = self.session_of(socket)
+                socket.left_as = self._encoded(session, socket.claim, "")
+                self.away.add(stored_sessions.decode(socket.left_as))
+            self._soon(self._store(socket))
+
+    def forget(self, socket: RecoverableSocket) -> None:
+        assert isinstance(socket, ClusterSocket)
+        self._coming.discard(socket)
+        socket.is_left = True
+        self._soon(self._store(socket))
+        super().forget(socket)
+
+    def _expired(self, session: RecoverySession) -> None:
+        assert isinstance(session, StoredSession)
+        self._soon(self._expire(session))
+
+    async def _expire(self, session: StoredSession) -> None:
+        """Its time is over, unless its client has come back to another node."""
+        if await self._sessions.get(session.pid) == session.stored:
+            await self._sessions.swap(session.pid, session.stored, None)
+            super()._expired(session)
+
+    def stop(self) -> None:
+        for due in (self._store_due, self._refresh_due):
+            if due is not None:
+                due.cancel()
+        self._store_due = self._refresh_due = None
+        self._to_refresh.clear()
+        super().stop()
+
+    def stored(self) -> Deferred[None]:
+        """Fires when nothing is to be stored any more, soon also when the broker is away."""
+        return self._for_a_moment(DeferredList([*self._storing]))
+
+    # --- what is stored ---
+
+    def changed(self, socket: ClusterSocket) -> None:
+        """Rooms or data of the socket are not what they were: to be stored at the end of this turn."""
+        if self.connected.get(socket.pid) is socket:
+            self._changed[socket] = None
+            self._store_soon(0)
+
+    def _store_soon(self, seconds: float) -> None:
+        if self._store_due is None:
+            self._store_due = self._clock.callLater(seconds, self._store_changed)
+
+    def _store_changed(self) -> None:
+        self._store_due = None
+        changed, self._changed = self._changed, {}
+        for socket in changed:
+            self._soon(self._store(socket))
+
+    def _soon(self, storing: Coroutine[Deferred[Json], Json, None]) -> Deferred[None]:
+        done = Deferred.fromCoroutine(storing)
+        self._storing.add(done)
+        done.addErrback(self._failed)
+        return done.addBoth(lambda _: self._storing.discard(done))
+
+    def _for_a_moment(self, done: Deferred[Json]) -> Deferred[None]:
+        """Fires when it is done, or has taken too long."""
+        waiting: Deferred[None] = Deferred(lambda waiting: waiting.callback(None))
+        done.addBoth(lambda _: None if waiting.called else waiting.callback(None))
+        return waiting.addTimeout(STORE_TIMEOUT, self._clock)
+
+    def _encoded(self, session: RecoverySession, claim: int, node: str) -> bytes:
+        name, offset = self._namespace.name, self.offset_of(session.floor)
+        try:
+            return stored_sessions.encode(session, name, node, claim, offset)
+        except (TypeError, ValueError, OverflowError) as error:
+            if not self._has_complained:
+                self._has_complained = True
+                log.warn("socket.data that cannot be stored is lost in a recovery: {error}", error=error)
+            session.data = {}
+            return stored_sessions.encode(session, name, node, claim, offset)
+
+    async def _store(self, socket: ClusterSocket, refresh: bool = False) -> None:
+        """Store the session as it is now, or, if only its time is to be prolonged, once more as it is."""
+        if socket.is_storing:
+            return
+        socket.is_storing = True
+        try:
+            while True:
+                wanted = self._wanted(socket)
+                if wanted == socket.stored and not refresh:
+                    return
+                refresh = False
+                stored = await self._sessions.swap(socket.pid, socket.stored, wanted)
+                if stored == wanted:
+                    socket.stored, socket.outage = wanted, self._adapter.broker.outages
+                elif not self._is_still_ours(socket, stored):
+                    return self._lose(socket)
+        except BrokerUnavailable:
+            self._changed[socket] = None
+            self._store_soon(STORE_TIMEOUT)
+        finally:
+            socket.is_storing = False
+
+    def _wanted(self, socket: ClusterSocket) -> bytes | None:
+        if socket.is_left:
+            return socket.left_as
+        return self._encoded(self.session_of(socket), socket.claim, self._adapter.broker.node)
+
+    def _is_still_ours(self, socket: ClusterSocket, stored: bytes | None) -> bool:
+        """Whether a session that is not stored as it was is ours to be stored again.
+
+        It is if the answer to an earlier swap was lost, or if the broker may have forgotten it in an outage. Else
+        another node has taken it.
+        """
+        if stored is None:
+            is_ours = socket.outage != self._adapter.broker.outages
+        else:
+            now = stored_sessions.decode(stored)
+            is_ours = now.node == self._adapter.broker.node and now.claim == socket.claim
+        socket.stored, socket.outage = stored, self._adapter.broker.outages
+        return is_ours
+
+    def _await_refresh(self) -> None:
+        if self._refresh_due is None:
+            deadlines = self._namespace.server.engine.deadlines
+            self._refresh_due = deadlines.start(self._step, self._refresh)
+
+    def _refresh(self) -> None:
+        """Prolong the time of some sessions, so that in `STEPS` steps it is done for all."""
+        self._refresh_due = None
+        if not self._to_refresh:
+            self._to_refresh = [socket for socket in self.connected.values() if isinstance(socket, ClusterSocket)]
+            self._batch = ceil(len(self._to_refresh) / STEPS)
+        for socket in self._to_refresh[-self._batch :]:
+            if self.connected.get(socket.pid) is socket:
+                self._soon(self._store(socket, refresh=True))
+        del self._to_refresh[-self._batch :]
+        if self.connected:
+            self._await_refresh()
+
+    def _failed(self, failure: Json) -> None:
+        if failure.check(BrokerUnavailable) is None:
+            log.failure("A session of {namespace} could not be stored", failure, namespace=self._namespace.name)
