@@ -18,6 +18,7 @@ class Kind:
         fixture: the broker it needs, one of tests/brokers/fixtures.py.
         own_fixture: the same for tests that harm it.
         options: of the server.
+        has_emitter: whether processes that are no servers can emit to its clients.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Kind:
     fixture: str | None = None
     own_fixture: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    has_emitter: bool = False
 
     @property
     def recovers(self) -> bool:
@@ -43,5 +45,5 @@ def of_redis(kind: str = "", **options: object) -> Callable[[Any, str], object]:
 KINDS = (
     Kind("memory", lambda _, name: f"memory:{name}"),
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
-    Kind("redis", of_redis(), "redis", "own_redis"),
+    Kind("redis", of_redis(), "redis", "own_redis", has_emitter=True),
 )
