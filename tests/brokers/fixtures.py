@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from pytest_twisted import blockon
@@ -47,46 +47,46 @@ def kafka() -> Iterator[KafkaServer]:
 
 
 @pytest.fixture
-def own_redis() -> Iterator[Callable[..., Awaitable[RedisServer]]]:
+def own_redis() -> Iterator[Callable[..., Coroutine[Any, Any, RedisServer]]]:
     """Starts a Redis for this test alone; takes what RedisServer takes."""
     with owned(RedisServer) as start:
         yield start
 
 
 @pytest.fixture
-def own_sentinel() -> Iterator[Callable[[], Awaitable[RedisSentinel]]]:
+def own_sentinel() -> Iterator[Callable[[], Coroutine[Any, Any, RedisSentinel]]]:
     """Starts a Redis with a replica and a Sentinel for this test alone."""
     with owned(RedisSentinel) as start:
         yield start
 
 
 @pytest.fixture
-def own_rabbitmq() -> Iterator[Callable[..., Awaitable[RabbitMQServer]]]:
+def own_rabbitmq() -> Iterator[Callable[..., Coroutine[Any, Any, RabbitMQServer]]]:
     """Starts a RabbitMQ for this test alone, which takes 4 to 15 s; takes what RabbitMQServer takes."""
     with owned(RabbitMQServer) as start:
         yield start
 
 
 @pytest.fixture
-def own_kafka() -> Iterator[Callable[..., Awaitable[KafkaServer]]]:
+def own_kafka() -> Iterator[Callable[..., Coroutine[Any, Any, KafkaServer]]]:
     """Starts a Kafka for this test alone; takes what KafkaServer takes."""
     with owned(KafkaServer) as start:
         yield start
 
 
 @contextmanager
-def running(kind: type[Server], *arguments: object, **options: object) -> Iterator[Server]:
+def running(kind: type[Server], *arguments: Any, **options: Any) -> Iterator[Server]:
     """A broker that serves clients in the `with` block; for fixtures of any scope. Skips where it cannot run."""
     with owned(kind) as start:
         yield blockon(Deferred.fromCoroutine(start(*arguments, **options)))
 
 
 @contextmanager
-def owned(kind: type[Server]) -> Iterator[Callable[..., Awaitable[Server]]]:
+def owned(kind: type[Server]) -> Iterator[Callable[..., Coroutine[Any, Any, Server]]]:
     """What starts brokers, which are removed with the `with` block."""
     servers: list[Server] = []
 
-    async def start(*arguments: object, **options: object) -> Server:
+    async def start(*arguments: Any, **options: Any) -> Server:
         server = kind(*arguments, **options)
         servers.append(server)
         await server.start()

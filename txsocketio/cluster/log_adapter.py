@@ -143,9 +143,9 @@ class LogAdapter(ClusterAdapter):
         message.type = BROADCAST_CALL
         try:
             request = self.requests.open(message.request or "", timeout)
-            self._append(message, self.rooms.select(rooms, excluded)).addErrback(request.fail)
         except BrokerUnavailable as error:
             return fail(error)
+        self._put(message, self.rooms.select(rooms, excluded)).addErrback(request.fail)
         # This node is one of those that answer: when it reads the question back.
         self.others().addCallbacks(
             lambda others: request.expect_nodes(Others(others.expected + 1, others.names)), request.fail

@@ -102,7 +102,10 @@ class ClusterRecovery(Recovery):
     async def restore(self, socket: RecoverableSocket) -> bool:
         """Make the socket that of the session whose pid its client shows; whether that is possible."""
         auth = socket.handshake.auth
-        session = await self._patiently(partial(self._find, auth["pid"]))
+        try:
+            session = await self._patiently(partial(self._find, auth["pid"]))
+        except BrokerUnavailable:
+            return False
         if session is None:
             return False
         offset = session.offset if auth.get("offset") is None else auth["offset"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from msgpack import Packer, Unpacker, unpackb
+from msgpack import OutOfData, Packer, Unpacker, unpackb
 
 from txsocketio.cluster.messages import Message
 from txsocketio.errors import BadMessage, UnserializableData
@@ -96,7 +96,7 @@ def split(whole: bytes) -> tuple[Head, bytes]:
     unpacker.feed(whole)
     try:
         return _head(unpacker.unpack()), whole[unpacker.tell() :]
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, OutOfData) as error:
         raise BadMessage(f"no MessagePack: {error}") from None
 
 

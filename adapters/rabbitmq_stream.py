@@ -1,0 +1,292 @@
+"""A stream queue (RabbitMQ 3.9 and later) as a log: every node appends to it, and reads all of it in one order.
+
+    offset   0        1       ...     812      813      814
+             marker   record          record   marker   record      x-stream-offset of RabbitMQ, an int, without holes
+             ^                                 ^
+             names the log                     of this node: where it begins to read
+
+The log's name. A stream that was deleted and declared again counts from 0 anew, and nothing in AMQP tells it from the
+one before. So a log has a name that is that of its record 0: the node and number which that carries. All later records
+repeat it, since the first ones go when they are old. To learn it a node appends a marker, without a name yet, and looks
+at the first record that there is.
+
+The log's end. Where a consumer of "next" begins is not told. So the node appends a second marker once it consumes:
+where it comes back is the end as of now, and everything behind it will come.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from pika import BasicProperties
+from pika.exceptions import ChannelClosedByBroker
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.logger import Logger
+
+from txsocketio.adapters.rabbitmq_connection import ignore
+from txsocketio.adapters.rabbitmq_publisher import Repeats
+from txsocketio.errors import BrokerUnavailable, WorldError
+from txsocketio.types import Json
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
+    from txsocketio.adapters.rabbitmq_connection import Channel, Connection
+    from txsocketio.adapters.rabbitmq_options import RabbitMQOptions
+    from txsocketio.adapters.rabbitmq_publisher import Publisher
+
+log = Logger()
+
+#: The type of records that tell nothing.
+MARKER = "marker"
+
+#: The header in which the broker tells the offset.
+OFFSET = "x-stream-offset"
+
+#: What the broker answers when a queue is there, with other settings.
+PRECONDITION_FAILED = 406
+
+#: Reads of old records that go on at a time, each on a channel of its own; more wait.
+MAX_READS = 4
+
+#: Repeated records that are remembered, so that they are not read again later.
+MAX_REPEATS = 10_000
+
+#: Seconds by which the clocks of nodes and broker may differ.
+MAX_SKEW = 60.0
+
+
+#: Called with the offset, the properties and the body of a record; whether that is enough.
+Take = Callable[[int, BasicProperties, bytes], bool]
+
+Result = TypeVar("Result")
+
+
+class Record(NamedTuple):
+    """What was appended."""
+
+    offset: int
+    headers: dict[str, Json]
+    body: bytes
+
+
+class RecordsGone(WorldError):
+    """The records that were asked for are not kept any more."""
+
+    temporary = False
+
+
+class Stream:
+    """One log.
+
+    Args:
+        publisher: through which is appended, and which knows our node.
+        name: of the queue.
+        since: seconds back from now where reading begins; at the end when None.
+
+    Attributes:
+        identity: the log's name; another one when the log is another.
+        position: of the latest record that was told; -1 before the first.
+        on_record: called with each record, in their order.
+        on_reset: called when the next record does not follow the last one: the log is another, or what was between is
+            not kept any more.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        publisher: Publisher,
+        options: RabbitMQOptions,
+        name: str,
+        since: float | None = None,
+    ) -> None:
+        self.identity = ""
+        self.position = -1
+        self.on_record: Callable[[Record], None] = lambda _: None
+        self.on_reset: Callable[[], None] = lambda: None
+        self._clock = clock
+        self._publisher = publisher
+        self._options = options
+        self._name = name
+        self._since = since
+        self._connection: Connection | None = None
+        self._is_caught_up = False
+        self._awaited: tuple[str, Deferred[None]] | None = None
+        self._seen = Repeats()
+        self._repeats: deque[int] = deque(maxlen=MAX_REPEATS)
+        self._reads = DeferredSemaphore(MAX_READS)
+
+    def append(self, body: bytes, headers: dict[str, Json] | None = None) -> Deferred[None]:
+        """Fires when the log has it; fails with BrokerUnavailable at once when too much already waits.
+
+        Where it stands is told by reading it back.
+        """
+        return self._publisher.publish("", self._name, body, headers, self._identify_log)
+
+    def _identify_log(self) -> str:
+        return self.identity
+
+    # --- reading what comes ---
+
+    async def attach(self, connection: Connection) -> None:
+        """Go on reading on a new connection; the first time, from the end as of now, or from `since`."""
+        self._connection = connection
+        await self._declare(connection)
+        identity = await self._identify(connection)
+        if self.identity not in ("", identity):
+            self.position = -1
+            self.on_reset()
+        self.identity = identity
+        await self._tail(connection)
+
+    async def _declare(self, connection: Connection) -> None:
+        options = self._options
+        arguments = {
+            "x-queue-type": "stream",
+            "x-max-age": f"{round(options.log_max_age)}s",
+            "x-max-length-bytes": options.log_max_bytes,
+            "x-stream-max-segment-size-bytes": options.log_segment_bytes,
+        }
+        channel = await connection.channel(ignore)
+        try:
+            await channel.call("queue_declare", queue=self._name, durable=True, arguments=arguments)
+        except ChannelClosedByBroker as error:
+            if error.reply_code != PRECONDITION_FAILED:
+                raise
+            log.warn("the settings of {name} stay as they are: {reason}", name=self._name, reason=error.reply_text)
+        channel.close()
+
+    async def _identify(self, connection: Connection) -> str:
+        """The name of the log."""
+        channel = await connection.channel()
+        names: list[str] = []
+        marks: list[str] = []
+
+        def look(offset: int, properties: BasicProperties, body: bytes) -> bool:
+            name = properties.correlation_id if offset else None
+            own = _id_of(properties)
+            if name or not names:
+                names[:] = [name or own]
+            return bool(name) or not offset or own in marks
+
+        await self._scan(channel, "first", look, lambda: marks.append(self._mark(channel, None)))
+        return names[0]
+
+    def _mark(self, channel: Channel, identity: str | None) -> str:
+        """Append a marker; what it is to be known by."""
+        properties = self._publisher.sign(None, MARKER)
+        properties.correlation_id = identity
+        channel.publish("", self._name, b"", properties, mandatory=False)
+        return _id_of(properties)
+
+    async def _tail(self, connection: Connection) -> None:
+        start: Any = self.position + 1
+        if not self._is_caught_up and self.position < 0:
+            start = "next" if self._since is None else datetime.now(UTC) - timedelta(seconds=self._since + MAX_SKEW)
+        channel = await connection.channel()
+        await channel.window(self._options.prefetch)
+        await channel.consume(self._name, self._receive, auto_ack=False, arguments={OFFSET: start})
+        if not self._is_caught_up:
+            caught_up = channel.promise()
+            self._awaited = self._mark(channel, self.identity), caught_up
+            await caught_up
+            self._is_caught_up = True
+
+    def _receive(self, properties: BasicProperties, key: str, body: bytes) -> None:
+        """Take a record. Hot path."""
+        headers = properties.headers
+        offset = int(headers.pop(OFFSET))
+        if self._is_caught_up or self._since is not None:
+            if self._is_caught_up and offset != self.position + 1:
+                if offset <= self.position:
+                    return
+                self.on_reset()
+            self.position = offset
+            if _is_record(properties):
+                if self._seen.is_repeat(properties):
+                    self._repeats.append(offset)
+                else:
+                    self.on_record(Record(offset, headers, body))
+        if not self._is_caught_up and self._awaited is not None and self._awaited[0] == _id_of(properties):
+            self.position = offset
+            self._awaited[1].callback(None)
+
+    # --- reading what has been ---
+
+    def read(self, after: int, up_to: int, limit: int) -> Deferred[list[Record]]:
+        """Fires with the records behind a position, up to another one that has been told, at most so many.
+
+        It fails with RecordsGone when the first of them is not kept any more, and with BrokerUnavailable.
+        """
+        return self._reads.run(lambda: self._within(self._read(after, up_to, limit)))
+
+    async def _read(self, after: int, up_to: int, limit: int) -> list[Record]:
+        records: list[Record] = []
+        seen, repeats = Repeats(), set(self._repeats)
+
+        def take(offset: int, properties: BasicProperties, body: bytes) -> bool:
+            if not records and offset > after + 1:
+                raise RecordsGone(f"records up to {offset - 1} are gone")
+            is_wanted = offset <= up_to and _is_record(properties) and not seen.is_repeat(properties)
+            if is_wanted and offset not in repeats:
+                records.append(Record(offset, properties.headers, body))
+            return offset >= up_to or len(records) == limit
+
+        if after < up_to:
+            await self._scan(await self._side_channel(), after + 1, take)
+        return records
+
+    def first(self) -> Deferred[int]:
+        """Fires with the offset of the oldest record that is kept."""
+        return self._within(self._first())
+
+    async def _first(self) -> int:
+        found: list[int] = []
+
+        def take(offset: int, properties: BasicProperties, body: bytes) -> bool:
+            found.append(offset)
+            return True
+
+        await self._scan(await self._side_channel(), "first", take)
+        return found[0]
+
+    async def _side_channel(self) -> Channel:
+        if self._connection is None or not self._connection.is_open:
+            raise BrokerUnavailable("RabbitMQ is away")
+        return await self._connection.channel(ignore)
+
+    async def _scan(
+        self, channel: Channel, start: int | str, take: Take, begun: Callable[[], None] = lambda: None
+    ) -> None:
+        """Have `take` called with records until it is content, then close the channel."""
+        content = channel.promise()
+
+        def look(properties: BasicProperties, key: str, body: bytes) -> None:
+            if not content.called:
+                try:
+                    if take(int(properties.headers.pop(OFFSET)), properties, body):
+                        content.callback(None)
+                except RecordsGone:
+                    content.errback()
+
+        await channel.window(self._options.prefetch)
+        await channel.consume(self._name, look, auto_ack=False, arguments={OFFSET: start})
+        begun()
+        try:
+            await content
+        finally:
+            channel.close()
+
+    def _within(self, waiting: Coroutine[Any, Any, Result]) -> Deferred[Result]:
+        return Deferred.fromCoroutine(waiting).addTimeout(self._options.request_timeout, self._clock)
+
+
+def _id_of(properties: BasicProperties) -> str:
+    return f"{properties.app_id}.{properties.message_id}"
+
+
+def _is_record(properties: BasicProperties) -> bool:
+    return properties.type is None and properties.app_id is not None
