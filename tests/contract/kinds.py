@@ -18,7 +18,6 @@ class Kind:
         fixture: the broker it needs, one of tests/brokers/fixtures.py.
         own_fixture: the same for tests that harm it.
         options: of the server.
-        has_emitter: whether processes that are no servers can emit to its clients.
     """
 
     id: str
@@ -26,12 +25,16 @@ class Kind:
     fixture: str | None = None
     own_fixture: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
-    has_emitter: bool = False
 
     @property
     def recovers(self) -> bool:
         """Whether clients can come back to another node."""
         return "connection_state_recovery" in self.options
+
+    @property
+    def has_emitter(self) -> bool:
+        """Whether processes that are no servers can emit to its clients."""
+        return self.fixture == "redis"
 
 
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
@@ -45,5 +48,9 @@ def of_redis(kind: str = "", **options: object) -> Callable[[Any, str], object]:
 KINDS = (
     Kind("memory", lambda _, name: f"memory:{name}"),
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
-    Kind("redis", of_redis(), "redis", "own_redis", has_emitter=True),
+    Kind("redis", of_redis(), "redis", "own_redis"),
+    *(
+        Kind(f"redis-sharded-{mode}", of_redis("+sharded", subscription_mode=mode), "redis", "own_redis")
+        for mode in ("static", "dynamic", "dynamic-private")
+    ),
 )
