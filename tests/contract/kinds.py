@@ -35,6 +35,11 @@ class Kind:
         """Whether clients can come back to another node."""
         return "connection_state_recovery" in self.options
 
+    @property
+    def has_emitter(self) -> bool:
+        """Whether processes that are no servers can emit to its clients."""
+        return self.fixture == "redis"
+
 
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
 
