@@ -58,8 +58,8 @@ class Rate:
         self.messages: float = table.get("messages", 0.0)
         self.bytes: float = table.get("bytes", 0.0)
         self.most_messages: float = max(1.0, self.messages * burst) if self.messages else inf
-        self.pause = LogPause(clock)
         self.most_bytes: float = max(options.max_http_buffer_size, self.bytes * burst) if self.bytes else inf
+        self.pause = LogPause(clock)
 
 
 class LimitedSession(Session):
