@@ -137,7 +137,7 @@ class Engine:
         return EngineResource(self)
 
     def site(self, root: IResource | None = None) -> EngineSite:
-        """A site of our own, with the light channel; serves `root` beside the engine."""
+        """A site of our own, with the light channel; serves `root` beside the engine (`max_root_body_size`)."""
         return EngineSite(self, root)
 
     def start(self) -> None:
