@@ -35,6 +35,11 @@ class Kind:
         """Whether clients can come back to another node."""
         return "connection_state_recovery" in self.options
 
+    @property
+    def has_emitter(self) -> bool:
+        """Whether processes that are no servers can emit to its clients."""
+        return self.fixture == "redis"
+
 
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
 
@@ -52,10 +57,22 @@ def of_kafka(kafka: Any, name: str) -> object:
 # kafka-python leaves it to the garbage collector to close the sockets of connections that were never made.
 UNCLOSED = (pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),)
 
+def of_streams(redis: Any, name: str) -> dict[str, object]:
+    """The same for its streams, with channels of their own."""
+    url = redis.url.replace("://", "+streams://")
+    return {"url": url, "stream_name": name, "channel_prefix": name, "session_key_prefix": f"{name}:session:"}
+
+
 KINDS = (
     Kind("memory", lambda _, name: f"memory:{name}"),
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
     Kind("redis", of_redis(), "redis", "own_redis"),
+    *(
+        Kind(f"redis-sharded-{mode}", of_redis("+sharded", subscription_mode=mode), "redis", "own_redis")
+        for mode in ("static", "dynamic", "dynamic-private")
+    ),
     Kind("kafka", of_kafka, "kafka", "own_kafka", marks=UNCLOSED),
     Kind("kafka-log", of_kafka, "kafka", "own_kafka", RECOVERY, UNCLOSED),
+    Kind("redis-streams", of_streams, "redis", "own_redis"),
+    Kind("redis-streams-log", of_streams, "redis", "own_redis", RECOVERY),
 )
