@@ -13,14 +13,9 @@ from tests.contract.kinds import KINDS, Kind
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" in metafunc.fixturenames:
-<<<<<<< HEAD
-        kinds = [kind for kind in KINDS if kind.recovers or "recovery" not in metafunc.module.__name__]
+        kinds = [kind for kind in KINDS if is_for(kind, metafunc.module.__name__)]
         parameters = [pytest.param(kind, id=kind.id, marks=kind.marks) for kind in kinds]
         metafunc.parametrize("kind", parameters, scope="module")
-=======
-        kinds = [kind for kind in KINDS if is_for(kind, metafunc.module.__name__)]
-        metafunc.parametrize("kind", kinds, ids=lambda kind: kind.id, scope="module")
->>>>>>> plugins
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ def of_kafka(kafka: Any, name: str) -> object:
 # kafka-python leaves it to the garbage collector to close the sockets of connections that were never made.
 UNCLOSED = (pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),)
 
+
 def of_streams(redis: Any, name: str) -> dict[str, object]:
     """The same for its streams, with channels of their own."""
     url = redis.url.replace("://", "+streams://")
