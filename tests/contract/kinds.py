@@ -40,8 +40,15 @@ def of_redis(kind: str = "", **options: object) -> Callable[[Any, str], object]:
     return lambda redis, name: {"url": redis.url.replace("://", f"{kind}://"), "key": name, **options}
 
 
+def of_rabbitmq(**options: object) -> Callable[[Any, str], object]:
+    """What makes the option `adapter` for RabbitMQ."""
+    return lambda rabbitmq, name: {"url": rabbitmq.url, "prefix": name, **options}
+
+
 KINDS = (
     Kind("memory", lambda _, name: f"memory:{name}"),
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
     Kind("redis", of_redis(), "redis", "own_redis"),
+    Kind("rabbitmq", of_rabbitmq(), "rabbitmq", "own_rabbitmq"),
+    Kind("rabbitmq-log", of_rabbitmq(), "rabbitmq", "own_rabbitmq", RECOVERY),
 )
