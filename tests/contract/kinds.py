@@ -45,6 +45,12 @@ def of_redis(kind: str = "", **options: object) -> Callable[[Any, str], object]:
     return lambda redis, name: {"url": redis.url.replace("://", f"{kind}://"), "key": name, **options}
 
 
+def of_streams(redis: Any, name: str) -> dict[str, object]:
+    """The same for its streams, with channels of their own."""
+    url = redis.url.replace("://", "+streams://")
+    return {"url": url, "stream_name": name, "channel_prefix": name, "session_key_prefix": f"{name}:session:"}
+
+
 KINDS = (
     Kind("memory", lambda _, name: f"memory:{name}"),
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
@@ -53,4 +59,6 @@ KINDS = (
         Kind(f"redis-sharded-{mode}", of_redis("+sharded", subscription_mode=mode), "redis", "own_redis")
         for mode in ("static", "dynamic", "dynamic-private")
     ),
+    Kind("redis-streams", of_streams, "redis", "own_redis"),
+    Kind("redis-streams-log", of_streams, "redis", "own_redis", RECOVERY),
 )
