@@ -55,7 +55,7 @@ def recorded(kind: str) -> list[Any]:
     return [pytest.param(kind, vector, id=f"{kind}, {vector.name}") for vector in vectors]
 
 
-@pytest.mark.parametrize(("kind", "vector"), recorded("classic"))
+@pytest.mark.parametrize(("kind", "vector"), [*recorded("classic"), *recorded("streams")])
 def test_bytes_are_those_of_the_emitter_of_node(kind: str, vector: Vector) -> None:
     """Every server that understands that one understands ours."""
     recorder = Recorder(getattr(redis_emitter, kind))
