@@ -25,6 +25,7 @@ EXTRAS = {
         "python-socketio[client]>=5.11",
         "ruff>=0.14",
         "setuptools>=77",
+        "twisted[http2]>=26.4",
     ],
     "docs": ["furo>=2025.7", "sphinx>=8.2"],
 }
