@@ -47,7 +47,7 @@ class RedisEmitters:
     options_class: type[RedisOptions | RedisShardedOptions | RedisStreamsOptions]
     command: Telling
 
-    def __call__(self, url: str, options: Any, blocking: bool, /) -> Outlet[Any]:
+    def __call__(self, url: str, options: Any, blocking: bool, recovers: bool, /) -> Outlet[Any]:
         address, command = RedisAddress.parse(url), partial(self.command, options)
         if blocking:
             require("an emitter that blocks", ("redis",), "redis")

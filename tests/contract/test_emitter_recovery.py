@@ -16,7 +16,7 @@ async def test_missed_events_of_an_emitter_are_made_up_for(
 ) -> None:
     """On another server too, in order with those of servers."""
     run = deferToThread if blocking else maybeDeferred
-    emitter = await run(Emitter, cluster.adapter, blocking=blocking)
+    emitter = await run(Emitter, cluster.adapter, blocking=blocking, connection_state_recovery=True)
     client = await nodes[0].client("a")
     await within(run(emitter.emit, "n", 1))
     await client.got(["n", 1])

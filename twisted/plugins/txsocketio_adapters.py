@@ -30,5 +30,11 @@ streams = BrokerMaker(
     "redis",
     emitter=f"{_EMITTERS}:streams",
 )
-kafka = BrokerMaker(("kafka",), "txsocketio.adapters.kafka:KafkaBroker", ("kafka",), "kafka")
+kafka = BrokerMaker(
+    ("kafka",),
+    "txsocketio.adapters.kafka:KafkaBroker",
+    ("kafka",),
+    "kafka",
+    emitter="txsocketio.adapters.kafka_emitter:kafka",
+)
 rabbitmq = BrokerMaker(("amqp", "amqps"), "txsocketio.adapters.rabbitmq:RabbitMQBroker", ("pika",), "rabbitmq")
