@@ -49,6 +49,11 @@ def of_redis(kind: str = "", **options: object) -> Callable[[Any, str], object]:
     return lambda redis, name: {"url": redis.url.replace("://", f"{kind}://"), "key": name, **options}
 
 
+def of_rabbitmq(**options: object) -> Callable[[Any, str], object]:
+    """What makes the option `adapter` for RabbitMQ."""
+    return lambda rabbitmq, name: {"url": rabbitmq.url, "prefix": name, **options}
+
+
 def of_kafka(kafka: Any, name: str) -> object:
     """The option `adapter` for Kafka."""
     return f"{kafka.url}/{name}"
@@ -76,4 +81,6 @@ KINDS = (
     Kind("kafka-log", of_kafka, "kafka", "own_kafka", RECOVERY, UNCLOSED),
     Kind("redis-streams", of_streams, "redis", "own_redis"),
     Kind("redis-streams-log", of_streams, "redis", "own_redis", RECOVERY),
+    Kind("rabbitmq", of_rabbitmq(), "rabbitmq", "own_rabbitmq"),
+    Kind("rabbitmq-log", of_rabbitmq(), "rabbitmq", "own_rabbitmq", RECOVERY),
 )
