@@ -176,8 +176,10 @@ class RabbitMQClient:
         try:
             await self._within(options.request_timeout, self._prepare(connection))
             self._connected(connection)
-            liveness.check()
-            return await connection.lost()
+            if self._is_running:  # who heard that we are connected may have stopped us
+                liveness.check()
+                await connection.lost()
+            return connection.reason
         finally:
             liveness.stop()
             self._disconnected()

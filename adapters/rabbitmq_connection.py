@@ -174,6 +174,11 @@ class Connection(TwistedProtocolConnection):  # type: ignore[misc]
         self._ended: Deferred[None] | None = None
 
     @property
+    def reason(self) -> Exception:
+        """Why it has ended; the first thing that was said."""
+        return self._reason or ConnectionAborted()
+
+    @property
     def bytes_received(self) -> int:
         """Grows while the broker lives."""
         return self._impl.bytes_received  # type: ignore[no-any-return]
@@ -192,12 +197,11 @@ class Connection(TwistedProtocolConnection):  # type: ignore[misc]
         self._reason = self._reason or reason
         self.transport.abortConnection()
 
-    async def lost(self) -> Exception:
-        """Why it has ended, when it has."""
+    async def lost(self) -> None:
+        """Fires when it has ended."""
         if self.is_open:
             self._ended = Deferred()
             await self._ended
-        return self._reason or ConnectionAborted()
 
     async def end(self) -> None:
         """Say goodbye, and wait for the broker's; cancelled, end it without."""
@@ -260,7 +264,8 @@ class Connection(TwistedProtocolConnection):  # type: ignore[misc]
     def _on_connection_failed(self, connection: Any, error: Exception | None = None) -> None:
         ready, self.ready = self.ready, None
         if ready is not None:
-            ready.errback(self._reason or error or ConnectionAborted())
+            self._reason = self._reason or error
+            ready.errback(self.reason)
 
 
 class Once(Factory):

@@ -1,9 +1,10 @@
 """A stream queue (RabbitMQ 3.9 and later) as a log: every node appends to it, and reads all of it in one order.
 
-    offset   0        1       ...     812      813      814
-             marker   record          record   marker   record      x-stream-offset of RabbitMQ, an int, without holes
-             ^                                 ^
-             names the log                     of this node: where it begins to read
+    offset   0        1       ...     812      814      815       x-stream-offset of RabbitMQ, an int
+             marker   record          record | marker   record
+             ^                               ^ ^
+             names the log                   | of this node: where it begins to read
+                                             a segment ends: the broker takes an offset for itself
 
 The log's name. A stream that was deleted and declared again counts from 0 anew, and nothing in AMQP tells it from the
 one before. So a log has a name that is that of its record 0: the node and number which that carries. All later records
@@ -54,6 +55,10 @@ MAX_READS = 4
 
 #: Repeated records that are remembered, so that they are not read again later.
 MAX_REPEATS = 10_000
+
+#: From one offset to the next, at most: where a segment begins the broker takes one for itself. When records go because
+#: they are old, a whole segment goes.
+MAX_STEP = 2
 
 #: Seconds by which the clocks of nodes and broker may differ.
 MAX_SKEW = 60.0
@@ -200,9 +205,7 @@ class Stream:
         headers = properties.headers
         offset = int(headers.pop(OFFSET))
         if self._is_caught_up or self._since is not None:
-            if self._is_caught_up and offset != self.position + 1:
-                if offset <= self.position:
-                    return
+            if self._is_caught_up and offset > self.position + MAX_STEP:
                 self.on_reset()
             self.position = offset
             if _is_record(properties):
@@ -227,9 +230,13 @@ class Stream:
         records: list[Record] = []
         seen, repeats = Repeats(), set(self._repeats)
 
+        position = after
+
         def take(offset: int, properties: BasicProperties, body: bytes) -> bool:
-            if not records and offset > after + 1:
-                raise RecordsGone(f"records up to {offset - 1} are gone")
+            nonlocal position
+            if offset > position + MAX_STEP:
+                raise RecordsGone(f"the records from {position + 1} to {offset - 1} are gone")
+            position = offset
             is_wanted = offset <= up_to and _is_record(properties) and not seen.is_repeat(properties)
             if is_wanted and offset not in repeats:
                 records.append(Record(offset, properties.headers, body))

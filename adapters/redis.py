@@ -65,6 +65,7 @@ class RedisAdapter(PubSubAdapter):
         super().__init__(namespace, broker)
         key, name = broker.options.key.encode(), namespace.name.encode()
         self._broadcasts = b"%b#%b#" % (key, name)
+        self._pattern = escaped(self._broadcasts) + b"*"
         self._requests = b"%b-request#%b#" % (key, name)
         self._responses = b"%b-response#%b#" % (key, name)
         self._own_responses = b"%b%b#" % (self._responses, broker.node.encode())
@@ -74,19 +75,22 @@ class RedisAdapter(PubSubAdapter):
 
     def start(self) -> Deferred[None]:
         """Fires when Redis has confirmed all subscriptions; may be called again."""
-        listeners = self.broker.listeners
-        listeners[self._pattern] = self._receive_broadcast_of
-        listeners[self._requests] = self._receive_request
-        listeners[self._responses] = listeners[self._own_responses] = self._receive_response
-        client = self.broker.client
-        subscribed = [client.psubscribe(self._pattern), client.subscribe(*self._channels)]
+        listen, client = self.broker.listen, self.broker.client
+        subscribed = [
+            listen(client.psubscribe, self._receive_sent, self._pattern),
+            listen(client.subscribe, self._receive_response, self._responses, self._own_responses),
+            listen(client.subscribe, self._receive_request, self._requests),
+        ]
         return all_of([super().start(), *subscribed])
 
     def unsubscribe(self) -> Deferred[None]:
-        for name in (self._pattern, *self._channels):
-            self.broker.listeners.pop(name, None)
-        client = self.broker.client
-        return all_of([client.punsubscribe(self._pattern), client.unsubscribe(*self._channels)])
+        ignore, client = self.broker.ignore, self.broker.client
+        unsubscribed = [
+            ignore(client.unsubscribe, self._receive_request, self._requests),
+            ignore(client.unsubscribe, self._receive_response, self._responses, self._own_responses),
+            ignore(client.punsubscribe, self._receive_sent, self._pattern),
+        ]
+        return all_of(unsubscribed)
 
     def publish(self, message: Message) -> Deferred[None]:
         message.node = self.broker.node
@@ -107,16 +111,6 @@ class RedisAdapter(PubSubAdapter):
     def others(self) -> Deferred[Others]:
         return Deferred.fromCoroutine(self.count("", self._requests, self._responses))
 
-    # --- channels ---
-
-    @property
-    def _pattern(self) -> bytes:
-        return escaped(self._broadcasts) + b"*"
-
-    @property
-    def _channels(self) -> tuple[bytes, bytes, bytes]:
-        return self._requests, self._responses, self._own_responses
-
     def _respond(self, node: str, content: bytes, is_common: bool = False) -> None:
         channel = self._responses
         if self.broker.options.publish_on_specific_response_channel and node and not is_common:
@@ -125,7 +119,7 @@ class RedisAdapter(PubSubAdapter):
 
     # --- what comes ---
 
-    def _receive_broadcast_of(self, channel: bytes, content: bytes) -> None:
+    def _receive_sent(self, channel: bytes, content: bytes) -> None:
         """Take a broadcast. Most are our own, or for a room that nobody here is in: that is seen before decoding."""
         if content.startswith(self._own_broadcasts):
             return

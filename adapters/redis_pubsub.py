@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from txsocketio.adapters.redis_address import RedisAddress
@@ -40,6 +40,9 @@ log = Logger()
 
 #: Takes a message: the channel that it came from, and what it is.
 Listener: TypeAlias = Callable[[bytes, bytes], None]
+
+#: The methods of the client that subscribe and unsubscribe.
+Subscribe: TypeAlias = Callable[..., Deferred[None]]
 
 _GLOB = re.compile(rb"[*?\[\]\\]")
 
@@ -87,7 +90,7 @@ class PubSubBroker(Broker):
         self.client.on_lost = self._lost
         self.client.on_message = self._message
         self.outbox = Outbox(self.client, options, clock, options.max_reconnect_delay)
-        self.listeners: dict[bytes, Listener] = {}
+        self._listeners: dict[bytes, tuple[Listener, ...]] = {}
 
     def adapter(self, namespace: Namespace) -> PubSubAdapter:
         return self.adapter_class(namespace, self)
@@ -100,6 +103,25 @@ class PubSubBroker(Broker):
         self.outbox.stop()
         return self.client.stop()
 
+    def listen(self, subscribe: Subscribe, listener: Listener, *names: bytes) -> Deferred[None]:
+        """Have the messages of channels, or of patterns, given to a listener; fires when Redis has confirmed."""
+        for name in names:
+            listeners = self._listeners.get(name, ())
+            if listener not in listeners:
+                self._listeners[name] = (*listeners, listener)
+        return subscribe(*names)
+
+    def ignore(self, unsubscribe: Subscribe, listener: Listener, *names: bytes) -> Deferred[None]:
+        """Undo `listen`. Namespaces with odd names can share a channel: it ends with the last one."""
+        ended = []
+        for name in names:
+            left = tuple(each for each in self._listeners.pop(name, (listener,)) if each != listener)
+            if left:
+                self._listeners[name] = left
+            else:
+                ended.append(name)
+        return unsubscribe(*ended) if ended else succeed(None)
+
     def _ready(self) -> None:
         self.connected()
         self.outbox.open()
@@ -109,8 +131,7 @@ class PubSubBroker(Broker):
         self.outbox.close()
 
     def _message(self, pattern: bytes | None, channel: bytes, message: bytes) -> None:
-        listener = self.listeners.get(pattern or channel)
-        if listener is not None:
+        for listener in self._listeners.get(pattern or channel, ()):
             try:
                 listener(channel, message)
             except BadMessage as error:
@@ -135,7 +156,7 @@ class PubSubAdapter(ClusterAdapter):
 
     def tell(self, command: bytes, channel: bytes, message: bytes) -> None:
         """Publish what is worth nothing later."""
-        self.broker.client.execute(command, channel, message).addErrback(_not_told)
+        self.broker.client.execute(command, channel, message).addErrback(logged)
 
     def shown(self, message: Message) -> Message:
         """An answer as other servers may see it."""
@@ -175,6 +196,7 @@ def _is_away(failure: Failure) -> None:
     failure.trap(BrokerUnavailable)
 
 
-def _not_told(failure: Failure) -> None:
+def logged(failure: Failure) -> None:
+    """End a Deferred that nobody waits for. That Redis is away is known."""
     if failure.check(BrokerUnavailable) is None:
-        log.failure("Redis does not take an answer", failure)
+        log.failure("Redis has refused a command", failure)

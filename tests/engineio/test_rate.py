@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs
 
 from tests.engineio.doubles import POLLING, FakeExchange, Log, new_engine, new_request
 from tests.engineio.line import LIMIT, Connected, read_frames, text
-from tests.wire import BINARY, PING, TEXT, frame
+from tests.wire import BINARY, PING, PONG, TEXT, frame
 from txsocketio.engineio.rate import size_of
 from txsocketio.engineio.session import RATE_LIMIT, Session
 from txsocketio.errors import OptionError
@@ -109,8 +109,9 @@ def test_bytes_are_those_on_the_wire(data: str | bytes, size: int) -> None:
         frame(TEXT, b"6"),
         frame(TEXT, b"4", fin=False) + frame(0, b"a"),
         frame(PING, b"a"),
+        frame(PONG, b"a"),
     ],
-    ids=["text", "binary", "base64", "pong", "noop", "fragments", "ping"],
+    ids=["text", "binary", "base64", "pong", "noop", "fragments", "WebSocket ping", "WebSocket pong"],
 )
 def test_whatever_a_client_sends_counts(packet: bytes) -> None:
     client = Client(messages=1, burst=3.0)

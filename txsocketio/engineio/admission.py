@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from txsocketio.engineio.checks import FORBIDDEN
+from txsocketio.engineio.checks import FORBIDDEN, SERVICE_UNAVAILABLE
 from txsocketio.errors import Refusal
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE = 429, 503
+TOO_MANY_REQUESTS = 429
 
 #: Seconds between two lines in the log about clients that were refused.
 LOG_INTERVAL = 60.0

@@ -32,6 +32,7 @@ from txsocketio.protocol.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, 
 from txsocketio.socketio.handlers import acknowledge, expired, let_go, log, step
 from txsocketio.socketio.handshake import Handshake
 from txsocketio.socketio.socket import CONNECTED, CONNECTING, GONE, Socket
+from txsocketio.socketio.weight import weight_of
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
@@ -169,6 +170,8 @@ class Connection:
             self._refuse(name, "Invalid namespace")
         elif self._is_full(options.max_namespaces):
             self._refuse(name, "Too many namespaces")
+        elif auth and self._weight_with(auth) > options.max_auth_size:
+            self._refuse(name, "Too much auth")
         elif namespace is None:
             self._ask_for(name, auth)
         else:
@@ -179,6 +182,10 @@ class Connection:
         if len(self.sockets) + len(self._asked) >= limit:
             self.sockets = {name: socket for name, socket in self.sockets.items() if socket.state is not GONE}
         return len(self.sockets) + len(self._asked) >= limit
+
+    def _weight_with(self, auth: dict[str, Json]) -> int:
+        """Bytes that are kept of what the client says of itself, if it joins one more namespace with this."""
+        return sum(weight_of(each) for each in [auth, *(socket.handshake.auth for socket in self.sockets.values())])
 
     def _ask_for(self, name: str, auth: dict[str, Json]) -> None:
         """Let the application say whether there shall be such a namespace."""

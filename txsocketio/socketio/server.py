@@ -115,6 +115,7 @@ class Server(Broadcast, Listening):
             tried again and again, and clients are served meanwhile.
         """
         self.engine.on_session = self._accept
+        self.engine.start()
         return self.life.start()
 
     def resource(self) -> EngineResource:
