@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -19,6 +21,7 @@ class Kind:
         own_fixture: the same for tests that harm it.
         options: of the server.
         settles: whether a node needs a moment until what is sent to a room reaches who has just joined it.
+        marks: for each test.
     """
 
     id: str
@@ -27,11 +30,17 @@ class Kind:
     own_fixture: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     settles: bool = False
+    marks: tuple[pytest.MarkDecorator, ...] = ()
 
     @property
     def recovers(self) -> bool:
         """Whether clients can come back to another node."""
         return "connection_state_recovery" in self.options
+
+    @property
+    def has_emitter(self) -> bool:
+        """Whether processes that are no servers can emit to its clients."""
+        return self.fixture in ("redis", "kafka")
 
 
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
@@ -40,6 +49,26 @@ RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
 def of_redis(kind: str = "", **options: object) -> Callable[[Any, str], object]:
     """What makes the option `adapter` for a kind of Redis."""
     return lambda redis, name: {"url": redis.url.replace("://", f"{kind}://"), "key": name, **options}
+
+
+def of_rabbitmq(**options: object) -> Callable[[Any, str], object]:
+    """What makes the option `adapter` for RabbitMQ."""
+    return lambda rabbitmq, name: {"url": rabbitmq.url, "prefix": name, **options}
+
+
+def of_kafka(kafka: Any, name: str) -> object:
+    """The option `adapter` for Kafka."""
+    return f"{kafka.url}/{name}"
+
+
+# kafka-python leaves it to the garbage collector to close the sockets of connections that were never made.
+UNCLOSED = (pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),)
+
+
+def of_streams(redis: Any, name: str) -> dict[str, object]:
+    """The same for its streams, with channels of their own."""
+    url = redis.url.replace("://", "+streams://")
+    return {"url": url, "stream_name": name, "channel_prefix": name, "session_key_prefix": f"{name}:session:"}
 
 
 KINDS = (
@@ -56,4 +85,10 @@ KINDS = (
         )
         for mode in ("static", "dynamic", "dynamic-private")
     ),
+    Kind("kafka", of_kafka, "kafka", "own_kafka", marks=UNCLOSED),
+    Kind("kafka-log", of_kafka, "kafka", "own_kafka", RECOVERY, UNCLOSED),
+    Kind("redis-streams", of_streams, "redis", "own_redis"),
+    Kind("redis-streams-log", of_streams, "redis", "own_redis", RECOVERY),
+    Kind("rabbitmq", of_rabbitmq(), "rabbitmq", "own_rabbitmq"),
+    Kind("rabbitmq-log", of_rabbitmq(), "rabbitmq", "own_rabbitmq", RECOVERY),
 )

@@ -12,12 +12,12 @@ from tests.sessions import WEBSOCKET, WebSocket
 
 LOOPBACK = "127.0.0.1"
 
-#: A packet with an event or with an answer: its type, the number of its attachments, its id, its arguments.
-PACKET = re.compile(r"4(?P<type>[2356])(?:(?P<attachments>\d+)-)?(?P<id>\d*)(?P<arguments>\[.*)", re.DOTALL)
+#: A packet with an event or with an answer: the number of its attachments, its namespace, its id, its arguments.
+PACKET = re.compile(r"4[2356](?:(?P<attachments>\d+)-)?(?:/\w+,)?(?P<id>\d*)(?P<arguments>\[.*)", re.DOTALL)
 
 
 class Client:
-    """A client of the main namespace, over WebSocket.
+    """A client of one namespace, over WebSocket; it answers in the main one only.
 
     Attributes:
         id: of its socket.
@@ -32,19 +32,21 @@ class Client:
         self._session = session
 
     @classmethod
-    async def connect(cls, port: int, *rooms: str, name: str = "", auth: dict[str, str] | None = None) -> Client:
+    async def connect(
+        cls, port: int, *rooms: str, name: str = "", namespace: str = "/", auth: dict[str, str] | None = None
+    ) -> Client:
         """Connect, under a name that the server keeps, and join rooms."""
         query = urlencode({"rooms": ",".join(rooms), "name": name})
         session = await WebSocket.open((LOOPBACK, port), f"{WEBSOCKET}&{query}")
-        await session.send("40" + (json.dumps(auth) if auth else ""))
         client = cls(session)
-        await client._connected()
+        await client._join("40" if namespace == "/" else f"40{namespace},", auth)
         return client
 
-    async def _connected(self) -> None:
-        while not (reply := await self._session.read()).startswith("40{"):
+    async def _join(self, packet: str, auth: dict[str, str] | None) -> None:
+        await self._session.send(packet + (json.dumps(auth) if auth else ""))
+        while not (reply := await self._session.read()).startswith(packet):
             self.missed.append((await self._parse(reply))[0])
-        connected = json.loads(reply[2:])
+        connected = json.loads(reply.removeprefix(packet))
         self.id, self.pid = connected["sid"], connected.get("pid")
 
     async def event(self) -> list[Any]:
@@ -70,10 +72,15 @@ class Client:
 
     async def answer(self, id: int, value: object) -> None:
         """Acknowledge an event."""
-        if isinstance(value, bytes):
-            await self._session.send(f'461-{id}[{{"_placeholder":true,"num":0}}]', value)
-        else:
-            await self._session.send(f"43{id}{json.dumps([value])}")
+        attachments: list[bytes] = []
+
+        def attach(data: bytes) -> dict[str, object]:
+            attachments.append(data)
+            return {"_placeholder": True, "num": len(attachments) - 1}
+
+        text = json.dumps([value], default=attach)
+        kind = f"46{len(attachments)}-" if attachments else "43"
+        await self._session.send(f"{kind}{id}{text}", *attachments)
 
     async def ended(self) -> str | bytes:
         """What the server says as the last thing."""

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from pytest_twisted import blockon
 from twisted.internet.defer import Deferred
 
+from tests.brokers.redis import RedisServer
 from tests.mixed.clients import Client
+from tests.mixed.cluster import Cluster, Crowd
 from tests.mixed.node import NodeServer
+from tests.mixed.ours import OurServer
+
+#: What the channels and the streams of mixed clusters are named after.
+PREFIX = "mixed"
 
 StartNode = Callable[..., Coroutine[Any, Any, NodeServer]]
 Connect = Callable[..., Awaitable[Client]]
@@ -52,3 +59,90 @@ def connect() -> Iterator[Connect]:
     yield connect
     for client in clients:
         client.leave()
+
+
+@dataclass
+class Kind:
+    """A kind of cluster: what the Node server is given, and what ours is.
+
+    Attributes:
+        node: the npm adapter.
+        scheme: of our URL.
+        npm_options: of the npm adapter.
+        our_options: of our adapter.
+        recovers: whether clients are recovered.
+    """
+
+    node: str
+    scheme: str
+    npm_options: dict[str, object]
+    our_options: dict[str, object]
+    recovers: bool = False
+
+
+def classic(npm_publishes_on_specific: bool) -> Kind:
+    return Kind(
+        "classic",
+        "redis",
+        {"publishOnSpecificResponseChannel": npm_publishes_on_specific},
+        {"key": PREFIX, "publish_on_specific_response_channel": not npm_publishes_on_specific},
+    )
+
+
+def sharded(mode: str) -> Kind:
+    return Kind("sharded", "redis+sharded", {"subscriptionMode": mode}, {"key": PREFIX, "subscription_mode": mode})
+
+
+def streams(*, sharded: bool = False, recovers: bool = False) -> Kind:
+    ours = {"stream_name": PREFIX, "channel_prefix": PREFIX, "use_sharded_pub_sub": sharded}
+    return Kind("streams", "redis+streams", {"useShardedPubSub": sharded}, ours, recovers)
+
+
+KINDS = {
+    "classic": classic(False),
+    "classic, the other way": classic(True),
+    "sharded static": sharded("static"),
+    "sharded dynamic": sharded("dynamic"),
+    "sharded dynamic-private": sharded("dynamic-private"),
+    "streams": streams(),
+    "streams, sharded": streams(sharded=True),
+    "streams with recovery": streams(recovers=True),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Of the cluster."""
+    return KINDS[request.param]
+
+
+@pytest.fixture(scope="module")
+def node(kind: Kind, redis: RedisServer) -> Iterator[NodeServer]:
+    """The Node server of a mixed cluster."""
+    options = {"namespaces": ["/", "/chat"], "adapter": kind.npm_options}
+    if kind.recovers:
+        options["connectionStateRecovery"] = {}
+    with node_servers() as start:
+        yield blockon(Deferred.fromCoroutine(start(kind.node, redis.url, prefix=PREFIX, **options)))
+
+
+@pytest.fixture
+def cluster(kind: Kind, redis: RedisServer, node: NodeServer) -> Iterator[Cluster]:
+    """A mixed cluster of each kind."""
+    options = {"connection_state_recovery": {}} if kind.recovers else {}
+    adapter = {"url": redis.url.replace("redis", kind.scheme), **kind.our_options}
+    ours = [OurServer(adapter, **options) for _ in range(2)]
+    for server in ours:
+        blockon(Deferred.fromCoroutine(server.start()))
+    yield Cluster(node, *ours)
+    for server in ours:
+        blockon(Deferred.fromCoroutine(server.stop()))
+    blockon(node.emptied())
+
+
+@pytest.fixture
+def crowd(cluster: Cluster) -> Iterator[Crowd]:
+    """Clients of all servers of the cluster."""
+    crowd = blockon(Deferred.fromCoroutine(cluster.connect()))
+    yield crowd
+    crowd.leave()

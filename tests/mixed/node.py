@@ -15,6 +15,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from tests.conftest import require
+from tests.mixed.javascript import Speaking, arguments
 
 PROGRAM = Path(__file__).with_name("node_server.js")
 
@@ -24,10 +25,16 @@ PREFIXES = {"classic": ["key"], "sharded": ["channelPrefix"], "streams": ["chann
 #: The longest that a server takes to start or to obey, in seconds.
 DEADLINE = 10.0
 
+#: The answers of clients, and whether all have come.
+Outcome = tuple[list[Any], bool]
+
+#: Of a socket: its id, its rooms (sorted), its data, its handshake.
+Description = dict[str, Any]
+
 _names = count(1)
 
 
-class NodeServer(ProcessProtocol):
+class NodeServer(ProcessProtocol, Speaking):
     """A server of `npm socket.io` with an npm adapter; its clients join the rooms that their query names.
 
     Attributes:
@@ -37,6 +44,7 @@ class NodeServer(ProcessProtocol):
     """
 
     transport: IProcessTransport
+    speaker = "io"
 
     def __init__(self) -> None:
         self.port = 0
@@ -58,7 +66,6 @@ class NodeServer(ProcessProtocol):
         prefix: str = "socket.io",
         namespaces: Iterable[str] = ("/",),
         adapter: dict[str, object] | None = None,
-        parser: str | None = None,
         **options: object,
     ) -> NodeServer:
         """A server that takes part in the cluster.
@@ -68,7 +75,6 @@ class NodeServer(ProcessProtocol):
             redis: the URL of the Redis server.
             prefix: what its channels, and its stream, are named after.
             adapter: further options of the npm adapter.
-            parser: the npm package that replaces the parser.
             options: of the npm server, with the names that they have there.
         """
         settings = {
@@ -77,7 +83,6 @@ class NodeServer(ProcessProtocol):
             "name": f"node-{next(_names)}",
             "namespaces": list(namespaces),
             "adapter": dict.fromkeys(PREFIXES[kind], prefix) | (adapter or {}),
-            "parser": parser,
             "server": options,
         }
         require("tests/mixed/node_modules")
@@ -112,6 +117,33 @@ class NodeServer(ProcessProtocol):
         """The value of an expression there, or of the promise that it is."""
         return self.run(f"return {expression}")
 
+    def emptied(self) -> Deferred[None]:
+        """Fires when all clients are gone."""
+        return self.run("while (io.sockets.sockets.size) await new Promise((resolve) => setTimeout(resolve, 1))")
+
+    # What a server does beside speaking; ours.py has the same for our server.
+
+    def call(self, *event: object, timeout: float = 5, **targets: Any) -> Deferred[Outcome]:
+        """What clients answer to an event, until the time is over."""
+        asking = f"{self.aimed(**targets)}.timeout({timeout * 1000}).emitWithAck({arguments(event)})"
+        return self.evaluate(f"outcome({asking})").addCallback(lambda told: (told["answers"], told["error"] is None))
+
+    def call_found(self, id: str, *event: object) -> Deferred[Any]:
+        """What one client answers, whose socket is fetched first."""
+        return self.evaluate(f"(await io.in('{id}').fetchSockets())[0].timeout(5000).emitWithAck({arguments(event)})")
+
+    def fetch(self, **targets: Any) -> Deferred[list[Description]]:
+        """The sockets of all servers."""
+        return self.evaluate(f"(await {self.aimed(**targets)}.fetchSockets()).map(described)")
+
+    def ask(self, *event: object) -> Deferred[list[Any]]:
+        """What the other servers answer to an event."""
+        return self.evaluate(f"await io.serverSideEmitWithAck({arguments(event)})")
+
+    def count(self) -> Deferred[int]:
+        """How many servers there are."""
+        return self.evaluate("await io.of('/').adapter.serverCount()")
+
     def _learn(self, fact: dict[str, Any]) -> None:
         if "ready" in fact:
             self._started.callback(fact["ready"])
@@ -139,15 +171,13 @@ class NodeServer(ProcessProtocol):
         self._ended.callback(None)
 
 
-def javascript(value: object) -> str:
-    """A Python value as the source of one of JavaScript's."""
-    if isinstance(value, bytes):
-        return f'Buffer.from("{value.hex()}", "hex")'
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(javascript, value)) + "]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key)}: {javascript(item)}" for key, item in value.items()) + "}"
-    return json.dumps(value)
+class NodeEmitter(Speaking):
+    """The emitter, in the process of a server, that belongs to its adapter: it is no member of the cluster."""
+
+    speaker = "emitter"
+
+    def __init__(self, node: NodeServer) -> None:
+        self.run = node.run
 
 
 def with_bytes(value: Any) -> Any:

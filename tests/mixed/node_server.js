@@ -14,7 +14,7 @@ const streams = require("@socket.io/redis-streams-adapter");
 const { Emitter } = require("@socket.io/redis-emitter");
 const { StreamsEmitter } = require("./streams_emitter");
 
-const { kind, redis: url, name, namespaces, adapter: options, server, parser } = JSON.parse(process.argv[2]);
+const { kind, redis: url, name, namespaces, adapter: options, server } = JSON.parse(process.argv[2]);
 
 const print = (fact) => process.stdout.write(JSON.stringify(fact) + "\n");
 
@@ -53,7 +53,8 @@ async function createAdapter(redis) {
     case "sharded":
       return [classic.createShardedAdapter(redis, await connect(), options), { ssub: 2 }];
     case "streams":
-      return [streams.createAdapter(redis, options), { sub: 2, xread: 1 / namespaces.length }];
+      const listening = options.useShardedPubSub ? { ssub: 2 } : { sub: 2 };
+      return [streams.createAdapter(redis, options), { ...listening, xread: 1 / namespaces.length }];
   }
   throw new Error(`no adapter ${kind}`);
 }
@@ -93,7 +94,7 @@ async function start() {
   const redis = await connect();
   const [adapter, subscriptions] = await createAdapter(redis);
   const http = createServer();
-  const io = new Server(http, { ...server, adapter, ...(parser && { parser: require(parser) }) });
+  const io = new Server(http, { ...server, adapter });
   namespaces.map((each) => io.of(each)).forEach(listen);
   const emitter = kind === "streams" ? new StreamsEmitter(redis, options) : new Emitter(redis, options);
   const scope = { io, redis, emitter, described, outcome, require };

@@ -13,8 +13,9 @@ from twisted.internet.defer import Deferred
 from tests.brokers.redis import RedisServer
 from tests.mixed.clients import LOOPBACK
 from tests.mixed.conftest import Connect, node_servers
+from tests.mixed.javascript import javascript
 from tests.mixed.monitor import Monitor
-from tests.mixed.node import NodeServer, javascript
+from tests.mixed.node import NodeServer
 from tests.mixed.vectors import meaning
 
 #: Who sends what the tests put into Redis.

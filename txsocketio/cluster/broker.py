@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from secrets import token_hex
 from typing import TYPE_CHECKING, ClassVar
 
@@ -46,6 +47,7 @@ class Broker:
         self.outages = 0
         self.dropped = 0
         self.adapters: dict[str, ClusterAdapter] = {}
+        self._numbers = count(1)
 
     def adapter(self, namespace: Namespace) -> Adapter:
         """A new adapter for the namespace."""
@@ -58,6 +60,10 @@ class Broker:
     def stop(self) -> Deferred[None]:
         """Fires when everything has been let go, soon also when the broker is away."""
         raise NotImplementedError
+
+    def next_number(self) -> int:
+        """The number of the next message for a log. A namespace that is closed, and opened again, goes on counting."""
+        return next(self._numbers)
 
     def connected(self) -> None:
         """The broker is there, and everything on it that this node needs."""

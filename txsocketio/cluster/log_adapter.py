@@ -206,9 +206,9 @@ class LogAdapter(ClusterAdapter):
             return fail(error)
 
     def _append(self, message: Message, recipients: Collection[Socket] = ()) -> Deferred[None]:
-        message.node, message.number = self.broker.node, self._number + 1
+        message.node, message.number = self.broker.node, self.broker.next_number()
         appended = self.append(message)
-        self._number += 1
+        self._number = message.number
         unread = Unread(self._number, recipients)
         self._unread.append(unread)
         return appended.addErrback(self._given_up, unread)

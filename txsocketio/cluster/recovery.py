@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from math import ceil
+from random import getrandbits
 from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError
@@ -116,7 +117,7 @@ class ClusterRecovery(Recovery):
             return False
         assert isinstance(socket, ClusterSocket)
         session.floor = position
-        socket.restore(session, position, session.claim + 1)
+        socket.restore(session, position, _claim_after(session.claim))
         socket.stored = session.stored
         self._coming.add(socket)
         return True
@@ -176,7 +177,7 @@ class ClusterRecovery(Recovery):
         for _ in range(ATTEMPTS):
             ours = self._encoded(self.session_of(socket), socket.claim, self._adapter.broker.node)
             stored = await self._patiently(partial(self._sessions.swap, socket.pid, socket.stored, ours))
-            if stored == ours:
+            if stored == ours and not self._is_taken_here(socket, ours):
                 socket.stored = ours
                 if before.node:
                     await self._adapter.take(socket)
@@ -186,8 +187,13 @@ class ClusterRecovery(Recovery):
             now = stored_sessions.decode(stored)
             socket.join(now.rooms - before.rooms)
             socket.leave(before.rooms - now.rooms)
-            socket.stored, socket.claim, before = stored, now.claim + 1, now
+            socket.stored, socket.claim, before = stored, _claim_after(now.claim), now
         return False
+
+    def _is_taken_here(self, socket: ClusterSocket, stored: bytes) -> bool:
+        """Whether another connection to this node, which has stored the very same, was faster."""
+        rivals = [*self._coming, self.connected.get(socket.pid)]
+        return any(isinstance(each, ClusterSocket) and each is not socket and each.stored == stored for each in rivals)
 
     async def _read_older(self, socket: ClusterSocket) -> bool:
         """Read again what is not in memory any more; whether the broker still has all of it."""
@@ -396,3 +402,8 @@ class ClusterRecovery(Recovery):
     def _failed(self, failure: Json) -> None:
         if failure.check(BrokerUnavailable) is None:
             log.failure("A session of {namespace} could not be stored", failure, namespace=self._namespace.name)
+
+
+def _claim_after(claim: int) -> int:
+    """A later claim, which is not that of anybody else: what two write who take the same session at once differs."""
+    return claim + 1 + getrandbits(32)

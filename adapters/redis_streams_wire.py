@@ -1,0 +1,202 @@
+"""Messages as the servers of the npm package @socket.io/redis-streams-adapter write them.
+
+    entry of a stream     uid NODE nsp NAMESPACE type 3 data {"packet":...,"opts":...} n 17
+
+        data is JSON, or base64 of MessagePack where bytes are in it; n, the number of the message, is ours
+
+    channel of a node     MessagePack   {type, data, uid, nsp}
+
+The id of an entry, two numbers, is the offset that clients get, and as one number its position.
+Source: @socket.io/redis-streams-adapter 0.3, "lib/util.ts".
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+from msgpack import Packer, unpackb
+
+from txsocketio.cluster.messages import BROADCAST, Message
+from txsocketio.errors import BadMessage, UnserializableData
+from txsocketio.protocol.json_codec import dumps
+from txsocketio.types import Json
+
+#: The second number of an id, as that of the position, has so many bits.
+_BITS = 64
+_SECOND = (1 << _BITS) - 1
+_OFFSET = re.compile(r"(\d{1,20})-(\d{1,20})", re.ASCII)
+
+#: What is written to a stream of a message, beside the name of its node.
+Written = tuple[bytes, str, bytes, int]
+
+
+# --- ids ---
+
+
+def position_of(id: bytes) -> int:
+    """The position of the entry with this id, as Redis tells it."""
+    milliseconds, _, sequence = id.partition(b"-")
+    return int(milliseconds) << _BITS | int(sequence)
+
+
+def position_of_offset(offset: str) -> int | None:
+    """The position of the entry with this offset, as a client tells it; None if it cannot be one."""
+    match = _OFFSET.fullmatch(offset)
+    if match is None:
+        return None
+    milliseconds, sequence = int(match[1]), int(match[2])
+    return milliseconds << _BITS | sequence if max(milliseconds, sequence) <= _SECOND else None
+
+
+def offset_of(position: int) -> str:
+    """The id of the entry at this position."""
+    return f"{position >> _BITS}-{position & _SECOND}"
+
+
+# --- entries ---
+
+
+class EntryMessage(Message):
+    """A message of a stream, whose data are decoded when somebody wants to know what is in them."""
+
+    __slots__ = ("_data", "_opts", "_text")
+
+    def __init__(self, type: int, node: str, number: int, text: bytes) -> None:
+        self.type = type
+        self.node = node
+        self.number = number
+        self._text = text
+        self._data: dict[str, Json] | None = None
+        self._opts: dict[str, Json] | None = None
+
+    @property
+    def data(self) -> dict[str, Json]:  # type: ignore[override]
+        """Raises: BadMessage: they cannot be understood."""
+        if self._data is None:
+            self._data = _decode_data(self._text)
+            self._opts = self._data.pop("opts", None)
+        return self._data
+
+    @property
+    def opts(self) -> dict[str, Json] | None:  # type: ignore[override]
+        """Raises: BadMessage: the data cannot be understood."""
+        return self._opts if self.data is not None else None
+
+
+def encode_entry(message: Message, namespace: str, only_plaintext: bool) -> Written:
+    """What is written to the stream.
+
+    Raises:
+        UnserializableData: something in it has no form on the wire.
+    """
+    data = _with_opts(message)
+    try:
+        text = dumps(data)
+    except UnserializableData:
+        if only_plaintext:
+            raise
+        text = b64encode(_pack(data))
+    return namespace.encode(), str(message.type.real), text, message.number
+
+
+def namespace_of(fields: Sequence[bytes]) -> str:
+    """Whose message an entry is, found without looking at all of it."""
+    # Everybody writes it second, and nobody has to.
+    name = fields[3] if len(fields) > 3 and fields[2] == b"nsp" else _named(fields).get(b"nsp", b"")
+    return name.decode(errors="replace")
+
+
+def decode_entry(fields: Sequence[bytes]) -> EntryMessage:
+    """The message that an entry is; of type 0 if that cannot be told."""
+    get = _named(fields).get
+    node = get(b"uid", b"").decode(errors="replace")
+    return EntryMessage(_number(get(b"type")), node, _number(get(b"n")), get(b"data", b""))
+
+
+def _named(fields: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(fields[::2], fields[1::2], strict=False))
+
+
+def _number(text: bytes | None) -> int:
+    return int(text) if text and text.isdigit() and len(text) < 20 else 0
+
+
+def _decode_data(text: bytes) -> dict[str, Json]:
+    try:
+        data = orjson.loads(text) if text.startswith(b"{") else _unpack(b64decode(text, validate=True))
+    except ValueError as error:
+        raise BadMessage(f"an entry with data that cannot be understood: {error}") from None
+    if not isinstance(data, dict):
+        raise BadMessage("an entry with data that are no map")
+    return data
+
+
+# --- messages of channels ---
+
+
+def encode(message: Message, namespace: str) -> bytes:
+    """What is published.
+
+    Raises:
+        UnserializableData: something in it has no form on the wire.
+    """
+    return _pack({"type": message.type.real, "data": _with_opts(message), "uid": message.node, "nsp": namespace})
+
+
+def decode(content: bytes) -> Message:
+    """What was published.
+
+    Raises:
+        BadMessage: it cannot be understood.
+    """
+    try:
+        fields = _unpack(content)
+    except ValueError as error:
+        raise BadMessage(f"no MessagePack: {error}") from None
+    if not isinstance(fields, dict):
+        raise BadMessage("a message that is no map")
+    type, data, node = fields.get("type"), fields.get("data", {}), fields.get("uid")
+    if not (isinstance(type, int) and isinstance(data, dict) and isinstance(node, str)):
+        raise BadMessage("a message without a type, data or a sender")
+    opts = data.pop("opts", None)
+    return Message(type, data, opts, node)
+
+
+# --- what both have in common ---
+
+
+def _with_opts(message: Message) -> dict[str, Json]:
+    """The data as they are on the wire, in the order of the reference server."""
+    if message.opts is None:
+        return message.data
+    if message.type == BROADCAST:
+        return {**message.data, "opts": message.opts}
+    return {"opts": message.opts, **message.data}
+
+
+def _json_form(value: object) -> Json:
+    """What only JSON has a form for gets that one."""
+    return orjson.loads(dumps(value))
+
+
+# Kept: making one takes as long as packing a small message.
+_packed: Callable[[Json], bytes] = Packer(default=_json_form).pack
+
+
+def _pack(value: Json) -> bytes:
+    try:
+        return _packed(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnserializableData(str(error)) from None
+
+
+def _unpack(content: bytes) -> Any:
+    """Raises: ValueError."""
+    try:
+        return unpackb(content, timestamp=3)
+    except (TypeError, OverflowError) as error:
+        raise ValueError(str(error)) from None

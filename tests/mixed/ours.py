@@ -1,0 +1,105 @@
+"""Our server as a member of a mixed cluster: it does what `NodeServer` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, DeferredQueue
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from tests.mixed.clients import LOOPBACK
+from tests.mixed.node import Description, Outcome
+from txsocketio import AckTimeout, Server
+from txsocketio.socketio.broadcast import Broadcast
+
+
+class OurServer:
+    """A server on the reactor of the test; its clients join the rooms that their query names.
+
+    Args:
+        adapter: the option of the server.
+        options: of the server.
+
+    Attributes:
+        port: where it listens on the loopback.
+        heard: what other servers told it with the event "told", each a list of arguments.
+    """
+
+    def __init__(self, adapter: str | dict[str, object], **options: object) -> None:
+        self.io = Server(adapter=adapter, **options)
+        self.port = 0
+        self.heard: DeferredQueue[list[Any]] = DeferredQueue()
+        self._listening: IListeningPort | None = None
+        for namespace in self.io, self.io.of("/chat"):
+            namespace.on("connection", welcome)
+        self.io.on("told", lambda *arguments: self.heard.put([*arguments]))
+        self.io.on("asked", lambda *arguments: arguments[0] if arguments else None)
+
+    async def start(self) -> None:
+        """Take part in the cluster."""
+        await self.io.start()
+        self._listening = reactor.listenTCP(0, self.io.site(), interface=LOOPBACK)
+        self.port = self._listening.getHost().port
+
+    async def stop(self) -> None:
+        await self.io.close()
+        if self._listening is not None:
+            await self._listening.stopListening()
+
+    async def emptied(self) -> None:
+        while self.io.of("/").sockets:
+            await deferLater(reactor, 0.001)
+
+    def emit(self, *event: Any, **targets: Any) -> Deferred[None]:
+        return self._aimed(**targets).emit(*event)
+
+    def call(self, *event: Any, timeout: float = 5, **targets: Any) -> Deferred[Outcome]:
+        called = self._aimed(**targets).timeout(timeout).call(*event)
+        return called.addCallbacks(lambda answers: (answers, True), answers_in_time)
+
+    def call_found(self, id: str, *event: Any) -> Deferred[Any]:
+        return self.io.to(id).fetch_sockets().addCallback(lambda found: found[0].timeout(5).call(*event))
+
+    def join(self, *rooms: str, **targets: Any) -> Deferred[None]:
+        return self._aimed(**targets).sockets_join(rooms)
+
+    def leave(self, *rooms: str, **targets: Any) -> Deferred[None]:
+        return self._aimed(**targets).sockets_leave(rooms)
+
+    def disconnect(self, close: bool, **targets: Any) -> Deferred[None]:
+        return self._aimed(**targets).disconnect_sockets(close)
+
+    async def fetch(self, **targets: Any) -> list[Description]:
+        found = await self._aimed(**targets).fetch_sockets()
+        return [{"id": each.id, "rooms": sorted(each.rooms), "data": each.data} for each in found]
+
+    def tell(self, *event: Any) -> Deferred[None]:
+        return self.io.server_side_emit(*event)
+
+    def ask(self, *event: Any) -> Deferred[list[Any]]:
+        return self.io.server_side_call(*event)
+
+    def count(self) -> Deferred[int]:
+        return self.io.of("/").adapter.server_count()
+
+    def _aimed(
+        self, to: Iterable[str] = (), except_: Iterable[str] = (), volatile: bool = False, of: str = "/"
+    ) -> Broadcast:
+        aimed = self.io.of(of).to(to).except_(except_)
+        return aimed.volatile if volatile else aimed
+
+
+def welcome(socket: Any) -> None:
+    """A client joins the rooms that its query names."""
+    if not socket.recovered:
+        socket.join(socket.handshake.query["rooms"].split(","))
+        socket.data["name"] = socket.handshake.query["name"]
+
+
+def answers_in_time(failure: Failure) -> Outcome:
+    failure.trap(AckTimeout)
+    return failure.value.answers, False
