@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 BROKERS = {
-    "redis": ["txredisapi>=1.6,<2", "hiredis>=3"],
+    "redis": ["txredisapi>=1.6,<2", "hiredis>=3", "redis>=5"],
     "kafka": ["kafka-python[crc32c]>=3,<4"],  # checksums in C: four times as many messages a second
     "rabbitmq": ["pika>=1.4,<2"],
 }
@@ -25,6 +25,7 @@ EXTRAS = {
         "python-socketio[client]>=5.11",
         "ruff>=0.14",
         "setuptools>=77",
+        "twisted[http2]>=26.4",
     ],
     "docs": ["furo>=2025.7", "sphinx>=8.2"],
 }

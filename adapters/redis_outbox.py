@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: How much longer than the others may wait before they try again, for them to subscribe.
 MARGIN = 1.2
 
-Command = tuple[bytes, bytes, bytes]
+Command = tuple[bytes, ...]
 
 
 class Outbox:
@@ -52,18 +52,18 @@ class Outbox:
         self._was_open = False
         self._timer: IDelayedCall | None = None
 
-    def publish(self, command: bytes, channel: bytes, message: bytes) -> Deferred[None]:
+    def publish(self, *command: bytes) -> Deferred[None]:
         """Fires when Redis has the message; fails with BrokerUnavailable when too much waits, or it was under way."""
         if self._is_open:
-            return self._client.execute(command, channel, message).addCallback(_done)
+            return self._client.execute(*command).addCallback(_done)
         if self._is_stopped:
             return fail(BrokerUnavailable("the server is closed"))
         is_full = len(self._waiting) >= self._options.max_outbox
-        if is_full or self._bytes + len(message) > self._options.max_outbox_bytes:
+        if is_full or self._bytes + _size(command) > self._options.max_outbox_bytes:
             return fail(BrokerUnavailable("Redis is away, and too many messages wait for it (max_outbox)"))
         published: Deferred[None] = Deferred()
-        self._waiting.append(((command, channel, message), published))
-        self._bytes += len(message)
+        self._waiting.append((command, published))
+        self._bytes += _size(command)
         return published
 
     def open(self) -> None:
@@ -94,9 +94,13 @@ class Outbox:
         self._timer = None
         self._is_open = self._was_open = True
         while self._waiting:
-            (command, channel, message), published = self._waiting.popleft()
-            self._bytes -= len(message)
-            self._client.execute(command, channel, message).addCallback(_done).chainDeferred(published)
+            command, published = self._waiting.popleft()
+            self._bytes -= _size(command)
+            self._client.execute(*command).addCallback(_done).chainDeferred(published)
+
+
+def _size(command: Command) -> int:
+    return sum(map(len, command))
 
 
 def _done(_: Json) -> None: ...

@@ -108,9 +108,9 @@ def decode_broadcast(content: bytes, namespace: str) -> Message | None:
 
 
 def encode_request(message: Message, namespace: str) -> bytes:
-    """What is asked of all other nodes."""
+    """What is asked of all other nodes; emitters have no node to name."""
     data = message.data
-    fields: dict[str, Json] = {"uid": message.node}
+    fields: dict[str, Json] = {"uid": message.node} if message.node else {}
     if "requestId" in data:
         fields["requestId"] = data["requestId"]
     fields["type"] = _TYPES[message.type]

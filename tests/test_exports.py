@@ -16,6 +16,7 @@ PUBLIC: dict[str, set[str]] = {
         "BrokerUnavailable",
         "ConnectionRefused",
         "Disconnected",
+        "Emitter",
         "Engine",
         "Handshake",
         "InvalidNamespace",

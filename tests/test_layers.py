@@ -12,7 +12,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "txsocketio"
 
 #: From the ground up. `adapters` stands beside `app`: it builds on clusters, and only plugins know it by name.
-LAYERS = (("errors", "types"), ("protocol",), ("engineio",), ("socketio",), ("cluster",), ("app", "adapters"))
+LAYERS = (
+    ("errors", "types"), ("protocol",), ("engineio",), ("socketio",), ("cluster",), ("app", "adapters"), ("__main__",),
+)  # fmt: skip
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 
 #: What would bring I/O, time or chance into the codecs.

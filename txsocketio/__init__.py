@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from txsocketio.cluster.emitter import Emitter
     from txsocketio.engineio.engine import Engine
     from txsocketio.engineio.session import Session
     from txsocketio.errors import (
@@ -47,6 +48,7 @@ __all__ = [
     "BrokerUnavailable",
     "ConnectionRefused",
     "Disconnected",
+    "Emitter",
     "Engine",
     "Handshake",
     "InvalidNamespace",
@@ -72,6 +74,7 @@ _HOMES = {
     "BrokerUnavailable": "errors",
     "ConnectionRefused": "errors",
     "Disconnected": "errors",
+    "Emitter": "cluster.emitter",
     "Engine": "engineio.engine",
     "Handshake": "socketio.handshake",
     "InvalidNamespace": "errors",

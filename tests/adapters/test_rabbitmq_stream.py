@@ -15,7 +15,7 @@ from tests.brokers.rabbitmq import RabbitMQServer
 from txsocketio.adapters.rabbitmq_stream import RecordsGone
 from txsocketio.errors import BrokerUnavailable
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(40)
 
 
 @pytest.fixture

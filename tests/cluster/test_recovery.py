@@ -199,4 +199,4 @@ def test_session_of_a_node_js_server_can_be_used(rig: Rig) -> None:
     assert session.join(auth={"pid": "pid", "offset": "0"}) == "id"
     socket = rig.io.root.sockets["id"]
     assert (socket.rooms, socket.data, socket.recovered) == ({"id", "5"}, {"a": 1}, True)
-    assert stored(rig).claim == 1
+    assert stored(rig).claim > 0

@@ -13,14 +13,20 @@ from tests.contract.kinds import KINDS, Kind
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" in metafunc.fixturenames:
-        kinds = [kind for kind in KINDS if kind.recovers or "recovery" not in metafunc.module.__name__]
-        metafunc.parametrize("kind", kinds, ids=lambda kind: kind.id, scope="module")
+        kinds = [kind for kind in KINDS if is_for(kind, metafunc.module.__name__)]
+        parameters = [pytest.param(kind, id=kind.id, marks=kind.marks) for kind in kinds]
+        metafunc.parametrize("kind", parameters, scope="module")
 
 
 @pytest.fixture
 def broker(kind: Kind, request: pytest.FixtureRequest) -> object:
     """The broker that the kind of adapter needs; None if it needs none."""
     return None if kind.fixture is None else request.getfixturevalue(kind.fixture)
+
+
+def is_for(kind: Kind, module: str) -> bool:
+    """Whether the adapter can do what the tests of a module are about."""
+    return (kind.recovers or "recovery" not in module) and (kind.has_emitter or "emitter" not in module)
 
 
 @pytest_twisted.async_yield_fixture

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -18,6 +20,7 @@ class Kind:
         fixture: the broker it needs, one of tests/brokers/fixtures.py.
         own_fixture: the same for tests that harm it.
         options: of the server.
+        marks: for each test.
     """
 
     id: str
@@ -25,11 +28,17 @@ class Kind:
     fixture: str | None = None
     own_fixture: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    marks: tuple[pytest.MarkDecorator, ...] = ()
 
     @property
     def recovers(self) -> bool:
         """Whether clients can come back to another node."""
         return "connection_state_recovery" in self.options
+
+    @property
+    def has_emitter(self) -> bool:
+        """Whether processes that are no servers can emit to its clients."""
+        return self.fixture in ("redis", "kafka")
 
 
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
@@ -38,6 +47,20 @@ RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
 def of_redis(kind: str = "", **options: object) -> Callable[[Any, str], object]:
     """What makes the option `adapter` for a kind of Redis."""
     return lambda redis, name: {"url": redis.url.replace("://", f"{kind}://"), "key": name, **options}
+
+
+def of_rabbitmq(**options: object) -> Callable[[Any, str], object]:
+    """What makes the option `adapter` for RabbitMQ."""
+    return lambda rabbitmq, name: {"url": rabbitmq.url, "prefix": name, **options}
+
+
+def of_kafka(kafka: Any, name: str) -> object:
+    """The option `adapter` for Kafka."""
+    return f"{kafka.url}/{name}"
+
+
+# kafka-python leaves it to the garbage collector to close the sockets of connections that were never made.
+UNCLOSED = (pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),)
 
 
 def of_streams(redis: Any, name: str) -> dict[str, object]:
@@ -54,6 +77,10 @@ KINDS = (
         Kind(f"redis-sharded-{mode}", of_redis("+sharded", subscription_mode=mode), "redis", "own_redis")
         for mode in ("static", "dynamic", "dynamic-private")
     ),
+    Kind("kafka", of_kafka, "kafka", "own_kafka", marks=UNCLOSED),
+    Kind("kafka-log", of_kafka, "kafka", "own_kafka", RECOVERY, UNCLOSED),
     Kind("redis-streams", of_streams, "redis", "own_redis"),
     Kind("redis-streams-log", of_streams, "redis", "own_redis", RECOVERY),
+    Kind("rabbitmq", of_rabbitmq(), "rabbitmq", "own_rabbitmq"),
+    Kind("rabbitmq-log", of_rabbitmq(), "rabbitmq", "own_rabbitmq", RECOVERY),
 )

@@ -33,6 +33,15 @@ class Page(Resource):
         return b"a page"
 
 
+class LongPage(Resource):
+    """One that is longer than what a connection takes at once."""
+
+    isLeaf = True
+
+    def render(self, request: object) -> bytes:
+        return b"a page" * 20_000
+
+
 class Rig:
     """An engine whose sessions echo, in a site of ours and as a guest in another."""
 
@@ -44,6 +53,7 @@ class Rig:
         self.engine.on_session = self._welcome
         root = Resource()
         root.putChild(b"page", Page())
+        root.putChild(b"long", LongPage())
         self.site = self.engine.site(root)
         guest_root = Resource()
         guest_root.putChild(b"engine.io", self.engine.resource())

@@ -45,6 +45,10 @@ ALLOWED: list[tuple[Json, str | None, str, bool]] = [
     (["*"], "http://a", "server", True),
     (re.compile(r"^https://[a-z]+\.example$"), "https://chat.example", "server", True),
     (re.compile(r"^https://[a-z]+\.example$"), "https://chat.example.evil", "server", False),
+    (["http://a", re.compile(r"\.example$")], "http://a", "server", True),
+    (["http://a", re.compile(r"\.example$")], "https://chat.example", "server", True),
+    (["http://a", re.compile(r"\.example$")], "https://chat.example.evil", "server", False),
+    ({re.compile("a"), "http://b"}, "http://a", "server", True),
     (lambda origin: origin.endswith("a"), "http://a", "server", True),
     (lambda origin: origin.endswith("a"), "http://b", "server", False),
     (lambda origin: None, "http://c", "server", False),
@@ -121,6 +125,13 @@ def test_rule_that_fails_refuses(logged_errors: Json) -> None:
     rule = cors(cors_allowed_origins=lambda origin: 1 // 0)
     assert not rule.allows(new_request(origin="http://a"))
     assert len(logged_errors.take(ZeroDivisionError)) == 1
+
+
+@pytest.mark.parametrize("origin", [True, 5, b"http://a", ["http://a", None], [re.compile(b"a")], re.compile(b"a")])
+def test_origin_that_is_none(origin: Json) -> None:
+    """Not found out when a page asks: then it would be refused, and nobody knew why."""
+    with pytest.raises(OptionError, match="an allowed origin must be text"):
+        cors(cors={"origin": origin})
 
 
 def test_unknown_key() -> None:

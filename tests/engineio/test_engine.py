@@ -1,47 +1,20 @@
-"""The engine: what the application is asked and told, how sessions begin, and how all of it ends."""
+"""The engine: how sessions begin, what the application is told, and how all of it ends."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 
-from tests.engineio.doubles import COARSE, INTERVAL, POLLING, WEBSOCKET, FakeExchange, Log, new_engine, new_request
+from tests.engineio.doubles import COARSE, INTERVAL, POLLING, WEBSOCKET, FakeExchange, new_request
 from tests.engineio.line import Line, connect, read_frames, upgrade_request
-from txsocketio import ConnectionRefused
+from tests.engineio.serving import Rig
 from txsocketio.engineio import Engine
 from txsocketio.engineio.session import Session
 from txsocketio.engineio.websocket import CLOSE_TIMEOUT
 from txsocketio.errors import OptionError
 from txsocketio.types import Handler, Json
-
-
-class Rig:
-    """An engine, and what its application hears."""
-
-    def __init__(self, **options: Json) -> None:
-        self.engine = new_engine(**options)
-        self.log = Log()
-        self.sessions: list[Session] = []
-        self.engine.on("connection", self._welcome)
-
-    def _welcome(self, session: Session) -> None:
-        self.sessions.append(session)
-        self.log.append(f"connection {session.transport}")
-        self.log.listen(session)
-
-    def ask(self, query: str = POLLING, method: str = "GET", body: bytes = b"", **fields: str) -> FakeExchange:
-        make = upgrade_request if "websocket" in query else new_request
-        request = make(query, **fields) if make is upgrade_request else make(method, query, **fields)
-        exchange = FakeExchange(request, body, Line())
-        self.engine.handle(exchange)
-        return exchange
-
-    def code(self, exchange: FakeExchange) -> int:
-        code: int = json.loads(exchange.text)["code"]
-        return code
 
 
 @pytest.fixture
@@ -129,233 +102,6 @@ def test_session_that_is_discarded_at_once(rig: Rig) -> None:
     rig.engine.on("connection", lambda session: session.close(discard=True))
     assert rig.ask().status == 400
     assert rig.engine.clients_count == len(rig.engine.deadlines) == 0
-
-
-# The application is asked: allow_request
-
-
-async def _coroutine(result: Json) -> Json:
-    if isinstance(result, Exception):
-        raise result
-    return result
-
-
-#: The ways in which an application may give a result.
-STYLES: dict[str, Callable[[Json], Json]] = {
-    "def": lambda result: _raised(result) if isinstance(result, Exception) else result,
-    "async def": _coroutine,
-    "Deferred": lambda result: fail(result) if isinstance(result, Exception) else succeed(result),
-}
-
-
-def _raised(error: Exception) -> Json:
-    raise error
-
-
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("query", [POLLING, WEBSOCKET])
-def test_allowed_request(style: str, query: str) -> None:
-    rig = Rig(allow_request=lambda request: STYLES[style](True))
-    rig.ask(query)
-    assert len(rig.sessions) == 1
-
-
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("result", [False, None, 0, ""])
-def test_refused_request(style: str, result: Json) -> None:
-    rig = Rig(allow_request=lambda request: STYLES[style](result))
-    exchange = rig.ask()
-    assert (exchange.status, exchange.text) == (403, '{"code":4,"message":"Forbidden"}')
-    websocket = rig.ask(WEBSOCKET)
-    assert (websocket.status, websocket.text) == (400, "Forbidden")
-    assert rig.sessions == []
-
-
-@pytest.mark.parametrize("style", STYLES)
-def test_request_refused_with_a_message(style: str) -> None:
-    rig = Rig(allow_request=lambda request: STYLES[style](ConnectionRefused("quota exceeded")))
-    assert rig.ask().text == '{"code":4,"message":"quota exceeded"}'
-    assert rig.ask(WEBSOCKET).text == "quota exceeded"
-
-
-@pytest.mark.parametrize("style", STYLES)
-def test_allow_request_that_fails(style: str, logged_errors: Json) -> None:
-    """The fault is logged, and nothing of it is told to the client."""
-    rig = Rig(allow_request=lambda request: STYLES[style](ValueError("a secret")))
-    assert rig.ask().text == '{"code":4,"message":"Forbidden"}'
-    assert len(logged_errors.take(ValueError)) == 1
-
-
-def test_allow_request_that_waits() -> None:
-    gates: list[Deferred[bool]] = []
-
-    def allow(request: Json) -> Deferred[bool]:
-        gates.append(Deferred())
-        return gates[-1]
-
-    rig = Rig(allow_request=allow)
-    polling, websocket = rig.ask(), rig.ask(WEBSOCKET)
-    assert not polling.answered and not websocket.answered
-    for gate in gates:
-        gate.callback(True)
-    assert polling.status == 200 and len(rig.sessions) == 2
-
-
-@pytest.mark.parametrize("answer", [True, False])
-def test_client_that_goes_while_allow_request_waits(answer: bool) -> None:
-    gate: Deferred[bool] = Deferred()
-    rig = Rig(allow_request=lambda request: gate)
-    exchange = rig.ask()
-    exchange.lost()
-    gate.callback(answer)
-    assert rig.sessions == [] and exchange.answer is None
-    assert len(rig.engine.deadlines) == 0
-
-
-def test_allow_request_is_not_asked_for_a_session() -> None:
-    """Only who has none yet is asked about, and not before the checks."""
-    asked: list[str] = []
-    rig = Rig(allow_request=lambda request: asked.append(request.url) or True)
-    rig.ask()
-    rig.ask(POLLING + "&sid=" + rig.sessions[0].sid)
-    rig.ask("EIO=4&transport=x")
-    assert len(asked) == 1
-
-
-# The application is asked: generate_id
-
-
-@pytest.mark.parametrize("style", STYLES)
-def test_sid_of_the_application(style: str) -> None:
-    rig = Rig(generate_id=lambda request: STYLES[style](request.query["user"]))
-    rig.ask(POLLING + "&user=eve")
-    assert rig.sessions[0].sid == "eve"
-
-
-@pytest.mark.parametrize(
-    "sid", [None, 5, "", b"bytes", "taken", ValueError("a fault"), "a;b", "a\r\nSet-Cookie: x", "\u20ac"]
-)
-def test_sid_that_cannot_be_one(sid: Json, logged_errors: Json) -> None:
-    """It must be new, and fit into a cookie and a query as it is. The fault is logged, the client refused."""
-    rig = Rig(generate_id=lambda request: STYLES["def"]("taken" if not rig.sessions else sid), cookie=True)
-    assert rig.ask().status == 200
-    exchange = rig.ask()
-    assert (exchange.status, exchange.text) == (400, '{"code":3,"message":"Bad request"}')
-    assert len(logged_errors.take()) == 1
-    assert rig.engine.clients_count == 1
-
-
-# Middlewares
-
-
-def test_middlewares_are_asked_in_order_for_every_request(rig: Rig) -> None:
-    asked: list[str] = []
-    rig.engine.use(lambda request, fields: asked.append("first"))
-    rig.engine.use(lambda request, fields: asked.append(request.method))
-    rig.ask()
-    rig.ask(POLLING + "&sid=" + rig.sessions[0].sid, "POST", b"4a")
-    rig.ask("nothing")
-    assert asked == ["first", "GET", "first", "POST", "first", "GET"]
-    assert rig.log[-1] == "message 'a'"
-
-
-@pytest.mark.parametrize("style", STYLES)
-def test_middleware_may_add_to_the_answer(rig: Rig, style: str) -> None:
-    """To every answer: also to a refusal, a 101 and a preflight."""
-
-    def middleware(request: Json, fields: Json) -> Json:
-        fields.append((b"X-Added", b"yes"))
-        return STYLES[style](None)
-
-    rig.engine.use(middleware)
-    for query in (POLLING, "nothing"):
-        answer = rig.ask(query).answer
-        assert answer is not None and answer.fields["X-Added"] == "yes"
-    exchange = FakeExchange(upgrade_request(), line=(line := Line()))
-    rig.engine.handle(exchange)
-    assert b"\r\nX-Added: yes\r\n" in line.take()
-
-
-def test_field_of_a_middleware_that_would_break_the_answer(rig: Rig, logged_errors: Json) -> None:
-    rig.engine.use(lambda request, fields: fields.extend([(b"X", b"a\r\nY: b"), (b"X Y", b"a"), (b"Z", b"a")]))
-    answer = rig.ask().answer
-    assert answer is not None
-    assert list(answer.fields) == ["Content-Type", "Cache-Control", "Z"]
-    assert len(logged_errors.take()) == 2
-
-
-def test_middleware_may_add_to_a_preflight() -> None:
-    rig = Rig(cors_allowed_origins="*")
-    rig.engine.use(lambda request, fields: fields.append((b"X-Added", b"yes")))
-    rig.engine.on("headers", lambda headers, request: headers.update({"X-Heard": "yes"}))
-    answer = rig.ask(method="OPTIONS", origin="http://a").answer
-    assert answer is not None and answer.status == 204
-    assert (answer.fields["X-Added"], answer.fields["X-Heard"]) == ("yes", "yes")
-
-
-@pytest.mark.parametrize("style", STYLES)
-def test_middleware_that_raises_refuses(rig: Rig, style: str) -> None:
-    contexts: list[Json] = []
-    error = ValueError("not you")
-    rig.engine.use(lambda request, fields: STYLES[style](error))
-    rig.engine.on("connection_error", lambda request, refusal: contexts.append(refusal.context))
-    assert rig.ask().text == '{"code":3,"message":"Bad request"}'
-    assert rig.ask(WEBSOCKET).text == "Bad request"
-    assert contexts == [{"name": "MIDDLEWARE_FAILURE", "error": error}] * 2
-    assert rig.sessions == []
-
-
-def test_client_that_goes_while_a_middleware_waits(rig: Rig) -> None:
-    gate: Deferred[None] = Deferred()
-    rig.engine.use(lambda request, fields: gate)
-    exchange = rig.ask()
-    exchange.lost()
-    gate.callback(None)
-    assert rig.sessions == []
-
-
-def test_session_that_ends_while_a_middleware_waits(rig: Rig) -> None:
-    """The request is looked at afterwards, as things are then."""
-    rig.ask()
-    gate: Deferred[None] = Deferred()
-    rig.engine.use(lambda request, fields: gate)
-    poll = rig.ask(POLLING + "&sid=" + rig.sessions[0].sid)
-    rig.sessions[0].close(discard=True)
-    gate.callback(None)
-    assert rig.code(poll) == 1
-
-
-# The application that never answers
-
-
-async def _never() -> None:
-    await Deferred()
-
-
-@pytest.mark.parametrize("waiting", [Deferred, _never], ids=["Deferred", "async def"])
-@pytest.mark.parametrize(
-    ("option", "status", "text"),
-    [
-        ("allow_request", 403, '{"code":4,"message":"Forbidden"}'),
-        ("generate_id", 400, '{"code":3,"message":"Bad request"}'),
-        ("use", 400, '{"code":3,"message":"Bad request"}'),
-    ],
-)
-def test_application_that_never_answers(
-    waiting: Handler, option: str, status: int, text: str, logged_errors: Json
-) -> None:
-    """The client is refused when the time is over; nothing goes on waiting."""
-    asked: dict[str, Json] = {} if option == "use" else {option: lambda request: waiting()}
-    rig = Rig(middleware_timeout=5.0, **asked)
-    if option == "use":
-        rig.engine.use(lambda request, fields: waiting())
-    exchange = rig.ask()
-    rig.engine.clock.advance(4.9)
-    assert not exchange.answered
-    rig.engine.clock.advance(0.1)
-    assert (exchange.status, exchange.text) == (status, text)
-    assert rig.engine.clock.getDelayedCalls() == [] and rig.sessions == []
-    assert len(logged_errors.take()) == (option != "use")
 
 
 # Events
@@ -518,6 +264,21 @@ def test_closing_does_not_wait_for_a_client_that_says_nothing(rig: Rig) -> None:
     rig.engine.close()
     rig.engine.clock.pump([COARSE / 4] * round((CLOSE_TIMEOUT + COARSE) / COARSE * 4))
     assert line.aborted
+
+
+@pytest.mark.parametrize("query", [POLLING, WEBSOCKET])
+def test_closed_engine_takes_nobody(query: str) -> None:
+    """As JSON, in place of a 101 too; the application is not asked, and may take clients again."""
+    asked: list[str] = []
+    rig = Rig(allow_request=lambda request: asked.append(request.url) or True)
+    rig.engine.close()
+    refused = rig.ask(query)
+    assert (refused.status, refused.text) == (503, '{"code":4,"message":"Server is closing"}')
+    assert [each.context for each in rig.refusals] == [{"closing": True}]
+    assert rig.sessions == [] and asked == []
+    rig.engine.start()
+    rig.ask(query)
+    assert len(rig.sessions) == 1
 
 
 def test_a_fault_in_on_close_does_not_keep_the_others_open(rig: Rig, logged_errors: Json) -> None:

@@ -9,7 +9,8 @@ from twisted.logger import capturedLogs
 
 from tests.engineio.doubles import POLLING, FakeExchange, Log, new_engine, new_request
 from tests.engineio.line import LIMIT, Connected, read_frames, text
-from tests.wire import BINARY, PING, TEXT, frame
+from tests.wire import BINARY, PING, PONG, TEXT, frame
+from txsocketio.engineio.log_pause import LOG_INTERVAL
 from txsocketio.engineio.rate import size_of
 from txsocketio.engineio.session import RATE_LIMIT, Session
 from txsocketio.errors import OptionError
@@ -68,6 +69,18 @@ def test_client_beyond_its_rate() -> None:
     assert client.engine.clients_count == len(client.engine.deadlines) == 0
 
 
+def test_many_clients_beyond_their_rate_are_logged_once_a_minute() -> None:
+    """Else they could fill the log by coming back."""
+    client = Client(messages=1, burst=1.0)
+    with capturedLogs() as events:
+        for _ in range(10):
+            client.say("a", "b")
+            client.open()
+        client.wait(LOG_INTERVAL)
+        client.say("a", "b")
+    assert len([event for event in events if "what" in event]) == 2
+
+
 def test_reason_is_in_the_close_frame() -> None:
     """Where the official client finds it: `details.context.reason` of its "disconnect"."""
     client = Client(messages=1, burst=1.0)
@@ -109,8 +122,9 @@ def test_bytes_are_those_on_the_wire(data: str | bytes, size: int) -> None:
         frame(TEXT, b"6"),
         frame(TEXT, b"4", fin=False) + frame(0, b"a"),
         frame(PING, b"a"),
+        frame(PONG, b"a"),
     ],
-    ids=["text", "binary", "base64", "pong", "noop", "fragments", "ping"],
+    ids=["text", "binary", "base64", "pong", "noop", "fragments", "WebSocket ping", "WebSocket pong"],
 )
 def test_whatever_a_client_sends_counts(packet: bytes) -> None:
     client = Client(messages=1, burst=3.0)

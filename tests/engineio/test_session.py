@@ -170,7 +170,21 @@ def test_unknown_packet_behind_the_end_is_not_looked_at(rig: Rig, state: State) 
 def test_what_a_session_tells_of_itself(rig: Rig, state: State) -> None:
     rig.be(state)
     assert rig.session.is_open is rig.session.is_writable is (state is OPEN)
+    assert (rig.session.sid, rig.session.protocol, rig.session.transport) == ("sid", 4, "websocket")
+    assert rig.session.request.address == "192.0.2.1"
     assert repr(rig.session) == f"<Session {state.name.lower()} over websocket>"
+
+
+def test_listeners_are_attributes(rig: Rig) -> None:
+    heard: list[object] = []
+    rig.session.on_message = heard.append
+    rig.session.on_drain = lambda: heard.append("drained")
+    rig.session.on_close = lambda reason, description: heard.append((reason, description))
+    rig.session.receive("4hello")
+    rig.congest()
+    rig.drain()
+    rig.session.ended("transport error", "why")
+    assert heard == ["hello", "drained", ("transport error", "why")]
 
 
 # The end

@@ -25,7 +25,7 @@ from tests.engineio.sites import (
 )
 from tests.sessions import UPGRADE_HEADERS
 from tests.wire import CLOSE, chunked, frame, request
-from txsocketio.engineio.site import MAX_AHEAD
+from txsocketio.engineio.channel import MAX_AHEAD
 
 pytestmark = pytest.mark.usefixtures("known_sid")
 

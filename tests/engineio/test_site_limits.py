@@ -8,9 +8,10 @@ import pytest
 
 from tests.engineio.doubles import COARSE, INTERVAL
 from tests.engineio.line import Line, accept
-from tests.engineio.sites import LIMIT, OPENING, POLLING, SESSION, WAYS, Rig, statuses, whole
+from tests.engineio.sites import LIMIT, OPENING, POLLING, SESSION, WAYS, Rig, in_pieces, statuses, undated, whole
 from tests.wire import chunked, request
-from txsocketio.engineio.site import LINGER
+from txsocketio.engineio.channel import LINGER
+from txsocketio.types import Json
 
 pytestmark = pytest.mark.usefixtures("known_sid")
 
@@ -68,9 +69,72 @@ def test_announced_body_is_refused_however_it_is_asked_for(rig: Rig, target: str
     assert answer.endswith(b"Connection: close\r\n\r\n")
 
 
-def test_large_body_for_another_page(rig: Rig) -> None:
-    """The limit is the engine's."""
-    assert statuses(whole(rig, request("POST", "/page", b"x" * 5000))) == [200]
+@pytest.mark.parametrize("coding", ["length", "chunks"])
+def test_refusal_of_a_body_carries_what_every_answer_does(rig: Rig, coding: str) -> None:
+    """A page of another site may read it, however the body came and whoever found it to be too large."""
+    rig.engine.on("headers", lambda headers, request: headers.update({"X-Of": request.url}))
+    whole(rig, OPENING)
+    body = b"4" * (LIMIT + 1)
+    sent = request("POST", SESSION, body, {"Origin": "http://a"})
+    if coding == "chunks":
+        sent = request("POST", SESSION, chunked([body]), {"Origin": "http://a", "Transfer-Encoding": "chunked"})
+    answers = {undated(way(rig, sent)).replace(b"Connection: close\r\n", b"") for way in WAYS}
+    assert answers == {
+        b"HTTP/1.1 413 Request Entity Too Large\r\nDate: now\r\nAccess-Control-Allow-Origin: http://a\r\n"
+        b"Vary: Origin\r\nX-Of: " + SESSION.encode() + b"\r\nContent-Length: 0\r\n\r\n"
+    }
+
+
+def test_refusal_of_a_body_that_waits_to_be_read(rig: Rig) -> None:
+    """Behind an answer that the client has not read; then the connection ends as ever."""
+    line = rig.open()
+    line.block()
+    line.feed(request("GET", "/long") + request("PUT", SESSION, b"", {"Content-Length": "100000"}))
+    rig.turn()
+    line.feed(b"4" * 1000)
+    line.unblock()
+    rig.turn()
+    assert statuses(line.take()) == [200, 413]
+    rig.pass_time(LINGER)
+    assert line.disconnecting
+    line.lose()
+
+
+# Bodies for what stands beside the engine
+
+
+def page_request(coding: str, size: int) -> bytes:
+    if coding == "length":
+        return request("POST", "/page", b"x" * size)
+    return request("POST", "/page", chunked([b"x" * 500] * (size // 500)), {"Transfer-Encoding": "chunked"})
+
+
+@pytest.mark.parametrize("way", [whole, in_pieces])
+@pytest.mark.parametrize("coding", ["length", "chunks"])
+def test_body_for_another_page(way: Callable[[Rig, bytes], bytes], coding: str) -> None:
+    """It has a limit of its own; the engine's is not meant for it."""
+    rig = Rig(max_root_body_size=2 * LIMIT)
+    assert statuses(way(rig, page_request(coding, 2 * LIMIT))) == [200]
+    assert statuses(way(rig, page_request(coding, 2 * LIMIT + 500))) == [413]
+
+
+def test_body_for_another_page_is_refused_when_it_is_announced() -> None:
+    rig = Rig(max_root_body_size=2 * LIMIT)
+    line = rig.open()
+    line.feed(request("POST", "/page", b"", {"Content-Length": str(2 * LIMIT + 1)}))
+    assert undated(line.take()) == (
+        b"HTTP/1.1 413 Request Entity Too Large\r\nDate: now\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )
+    rig.pass_time(LINGER)
+    assert line.disconnecting
+    line.lose()
+
+
+@pytest.mark.parametrize("options", [{}, {"max_root_body_size": None}])
+def test_large_body_for_another_page(options: Json) -> None:
+    """Files may be uploaded; a limit of none is a choice."""
+    size = 9_000_000 if not options else 11_000_000
+    assert statuses(whole(Rig(**options), page_request("length", size))) == [200]
 
 
 def test_overlapping_post_does_not_become_a_request(rig: Rig) -> None:

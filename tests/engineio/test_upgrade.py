@@ -407,6 +407,15 @@ def test_what_comes_behind_the_end_of_the_attempt_is_ignored(rig: Rig, name: str
     rig.check_long_polling_goes_on()
 
 
+def test_time_for_an_attempt_is_an_option() -> None:
+    rig = Rig(upgrade_timeout=UPGRADING / 2)
+    rig.open_websocket()
+    rig.pass_time(UPGRADING / 2)
+    assert rig.take() == []
+    rig.pass_time(COARSE)
+    assert rig.take() == ["close 1005"] and rig.session.is_open
+
+
 @pytest.mark.parametrize("probed", [False, True])
 def test_attempt_that_takes_too_long(rig: Rig, probed: bool) -> None:
     """The WebSocket is closed, and a "5" that comes then is too late."""

@@ -17,8 +17,9 @@ from twisted.internet.testing import StringTransport
 from tests.engineio.doubles import COARSE
 from tests.engineio.line import LIMIT, Connected, Line, text
 from tests.wire import BINARY, CLOSE, CONTINUATION, TEXT, frame
+from txsocketio.engineio.autobahn import INFLATE_MARGIN
 from txsocketio.engineio.outgoing import Outgoing
-from txsocketio.engineio.websocket import CLOSE_TIMEOUT, INFLATE_MARGIN
+from txsocketio.engineio.websocket import CLOSE_TIMEOUT
 
 THRESHOLD = 100
 

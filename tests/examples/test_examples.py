@@ -14,6 +14,7 @@ import pytest
 import socketio
 from socketio.exceptions import ConnectionError
 
+from tests.brokers.redis import RedisServer
 from tests.programs import ROOT, Program, twistd
 from tests.python_client import connected
 from txsocketio.types import Json
@@ -177,6 +178,19 @@ def test_ticker() -> None:
             client.on("tick", heard)
             (first,), (second,) = heard.next(2)
             assert second == first + 1
+
+
+def test_announce(redis: RedisServer) -> None:
+    """A script tells those who are in a room, whichever server they are connected to."""
+    adapter = f"{redis.url}?key=announce"
+    with twistd("socketio", "--app=chat:setup", f"--listen={LISTEN}", f"--adapter={adapter}", cwd=EXAMPLES) as program:
+        heard = Heard()
+        with connected(address(program), auth={"name": "Ada"}) as client:
+            client.on("said", heard)
+            client.call("enter", "tea")
+            with Program(sys.executable, "announce.py", adapter, "tea", "the kettle is on", cwd=EXAMPLES) as script:
+                assert script.wait() == 0, script.output
+            assert heard.next(1) == [("tea", "the house", "the kettle is on")]
 
 
 def test_own_adapter(tmp_path: Path) -> None:

@@ -214,6 +214,27 @@ def test_number_of_waiting_events_is_limited() -> None:
     assert not served.clock.getDelayedCalls()
 
 
+@pytest.mark.parametrize("filler", ['"' + "a" * 9000 + '"', ",".join(["[]"] * 140)], ids=["text", "empty lists"])
+def test_size_of_waiting_events_is_limited(filler: str) -> None:
+    """What they take, not how long they were; what has passed counts no more."""
+    served = Served(max_waiting_size=30_000)
+    session, socket = served.client()
+    gates: list[Deferred[None]] = []
+
+    @socket.use
+    def wait(event: Json) -> Deferred[None]:
+        gates.append(Deferred())
+        return gates[-1]
+
+    event = f'2["hi",{filler}]'
+    session.receive(event, event, event)
+    gates[0].callback(None)
+    session.receive(event, event)
+    assert session.is_open
+    session.receive(event)
+    assert session.ended == "forced close"
+
+
 # The end comes first
 
 

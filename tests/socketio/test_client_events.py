@@ -7,8 +7,26 @@ import pytest
 from tests.conftest import LoggedErrors
 from tests.socketio.doubles import Served, result_of
 from txsocketio import ReservedEvent, Socket, UnserializableData
+from txsocketio.types import Json
 
 RESERVED = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]
+
+
+def test_whatever_listens_can_be_decorated(served: Served) -> None:
+    """As with `on`; each gives back what it decorates."""
+    session, socket = served.client()
+    ways = (socket.on_any, socket.prepend_any, socket.on_any_outgoing, socket.prepend_any_outgoing, socket.use)
+    for way in (*ways, served.io.use, served.io.of("/chat").use, served.io.engine.use):
+
+        @way
+        def handler(*arguments: Json) -> None:
+            served.note("called")
+
+        assert callable(handler)
+    assert len(socket.listeners_any()) == len(socket.listeners_any_outgoing()) == 2
+    session.receive('2["hi"]')
+    socket.emit("hi")
+    assert len(served.told) == 5
 
 
 # The end

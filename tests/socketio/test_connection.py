@@ -14,6 +14,7 @@ from tests.conftest import LoggedErrors
 from tests.socketio.doubles import RecordingSession, Served
 from txsocketio import Socket
 from txsocketio.protocol.packet import Packet
+from txsocketio.types import Json
 
 #: What a client can send about a namespace: each a list of messages.
 INPUTS = {
@@ -179,6 +180,33 @@ def test_number_of_namespaces_is_limited() -> None:
     assert session.sent == ['4/d,{"message":"Too many namespaces"}']
     session.sent.clear()
     session.join("/d")
+
+
+@pytest.mark.parametrize("filler", ["a" * 9000, [[]] * 160], ids=["text", "empty lists"])
+def test_size_of_auth_is_limited(filler: Json) -> None:
+    """It is kept while the client is there: what all of it takes together counts, and not how long it was."""
+    served = Served(max_auth_size=25_000)
+    for name in "abc":
+        served.io.of(name)
+    session, first = served.client("/a", auth={"token": filler})
+    session.join("/b", {"token": filler})
+    session.receive("0/c," + json.dumps({"token": filler}))
+    assert session.sent == ['4/c,{"message":"Too much auth"}']
+    session.receive("1/b,")
+    session.sent.clear()
+    session.join("/c", {"token": filler})
+    assert first.connected
+
+
+def test_size_of_auth_counts_while_the_application_is_asked() -> None:
+    """Whether there shall be such a namespace."""
+    served = Served(max_auth_size=25_000)
+    served.io.of(lambda name, auth: Deferred())
+    session = served.session()
+    for name in "abc":
+        session.receive(f"0/{name}," + json.dumps({"token": "a" * 9000}))
+    assert session.sent == ['4/c,{"message":"Too much auth"}']
+    session.drain()
 
 
 # Events

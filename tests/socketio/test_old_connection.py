@@ -80,8 +80,10 @@ def test_events_and_answers(served: Served) -> None:
 def test_query_in_other_packets_is_ignored(served: Served) -> None:
     served.io.of("/chat").on("connection", lambda socket: socket.on("echo", lambda *values: values))
     session = come(served)
-    session.receive("0/chat?a=b,", '2/chat?a=b,1["echo"]', "1/chat?a=b,")
-    assert session.sent == ["0", "0/chat,", "3/chat,1[]"]
+    session.receive("0/chat?a=b,", '2/chat?a=b,1["echo"]')
+    session.receive('51-/chat?a=b,2["echo",{"_placeholder":true,"num":0}]', b"\1")
+    session.receive("1/chat?a=b,")
+    assert session.sent == ["0", "0/chat,", "3/chat,1[]", '61-/chat,2[{"_placeholder":true,"num":0}]', b"\1"]
     assert not served.io.of("/chat").sockets
 
 

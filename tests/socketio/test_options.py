@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from math import inf, nan
 
 import pytest
 
@@ -39,6 +40,10 @@ def test_unknown_option_names_the_nearest() -> None:
         ("max_namespaces", 0),
         ("max_namespace_length", 0),
         ("max_attachments", 0),
+        ("max_waiting_size", 0),
+        ("max_auth_size", 0),
+        ("connect_timeout", inf),
+        ("attachments_timeout", nan),
         ("max_attachments_size", 0),
         ("parser", "json"),
         ("parser", None),
@@ -87,6 +92,7 @@ def test_recovery_has_options_of_its_own() -> None:
         ({"max_bytes": "many"}, "max_bytes must be a whole number"),
         ({"max_sessions": -1}, "max_sessions must be positive"),
         ({"max_disconnection_duration": 0.0}, "max_disconnection_duration must be positive"),
+        ({"max_disconnection_duration": inf}, "max_disconnection_duration must be positive"),
         ({"skip_middlewares": 1}, "skip_middlewares must be true or false"),
         (120.0, "connection_state_recovery must be true, false or a table"),
     ],

@@ -9,11 +9,13 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from tests.engineio.doubles import WEBSOCKET, FakeExchange, new_request
+from tests.engineio.line import connect
 from tests.socketio.doubles import RecordingSession, Served, result_of
 from txsocketio import Server, Socket
 from txsocketio.engineio.resource import EngineResource
 from txsocketio.engineio.site import EngineSite
-from txsocketio.errors import InvalidNamespace
+from txsocketio.errors import InvalidNamespace, Refusal
 from txsocketio.protocol.msgpack_codec import MsgpackParser, decode
 from txsocketio.protocol.packet import (
     ACK,
@@ -104,6 +106,26 @@ def test_start_waits_for_the_adapters(served: Served) -> None:
     assert not starting.called
     started.callback(None)
     assert result_of(starting) is None
+
+
+def test_options_are_keywords() -> None:
+    """Those of the engine are among them, and all can be read."""
+    io = Server(clock=Clock(), path="/chat", ping_interval=5.0, connect_timeout=1.0)
+    assert (io.options.path, io.options.connect_timeout, io.options.client_path) == ("/chat", 1.0, None)
+    assert io.engine.options.ping_interval == 5.0
+
+
+def test_engine_is_at_hand(served: Served) -> None:
+    """For what is about connections and requests, whatever namespace they are for."""
+    refusals: list[Refusal] = []
+    served.io.engine.on("connection_error", lambda request, refusal: refusals.append(refusal))
+    served.io.engine.use(lambda request, fields: fields.append((b"X-Server", b"a")))
+    connect(served.io.engine, WEBSOCKET)
+    assert served.io.engine.clients_count == 1
+    exchange = FakeExchange(new_request(query="EIO=4"))
+    served.io.engine.handle(exchange)
+    assert exchange.answer is not None and exchange.answer.fields["X-Server"] == "a"
+    assert [(refusal.code, refusal.context) for refusal in refusals] == [(0, {"transport": None})]
 
 
 def test_ways_to_serve(served: Served) -> None:

@@ -89,7 +89,9 @@ def test_flags_reach_the_transport(served: Served) -> None:
 def test_nothing_is_sent_to_who_is_gone(served: Served) -> None:
     """Although the connection lives on, for other namespaces."""
     session, socket = served.client()
+    assert socket.connected
     session.receive("1")
+    assert not socket.connected
     socket.emit("a")
     socket.volatile.emit("a")
     socket.disconnect()
@@ -166,6 +168,15 @@ def test_socket_is_freed_at_once(served: Served) -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_socket_knows_where_it_is(served: Served) -> None:
+    chat = served.io.of("/chat")
+    session, socket = served.client("/chat")
+    assert socket.namespace is chat and chat.name == "/chat"
+    assert socket.namespace.server is served.io
+    assert list(socket.namespace.adapter.rooms.members(socket.id)) == [socket]
+    assert socket.session.request is session.request
 
 
 def test_socket_shows_itself(served: Served) -> None:

@@ -32,7 +32,7 @@ _OLD = (b";MSIE", b"Trident/")
 _NO_SNIFFING: Field = (b"X-XSS-Protection", b"0")
 
 #: What is named in the context of a refusal that the reference server does not know; an upgrade gets its JSON too.
-_OURS = frozenset(("origin", "limit"))
+_OURS = frozenset(("origin", "limit", "closing"))
 
 _COOKIE_DEFAULTS: Mapping[str, Json] = {"name": "io", "path": "/", "http_only": True, "same_site": "lax"}
 _COOKIE_LABELS = {

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: The reference server's numbers for what is wrong with a request.
 UNKNOWN_TRANSPORT, UNKNOWN_SID, BAD_HANDSHAKE_METHOD, BAD_REQUEST, FORBIDDEN, UNSUPPORTED_VERSION = range(6)
 
+SERVICE_UNAVAILABLE = 503
+
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -28,6 +30,11 @@ def bad_request(name: str, **context: object) -> Refusal:
 def forbidden(message: str, **context: object) -> Refusal:
     """A refusal with code 4."""
     return Refusal(FORBIDDEN, message, {"message": message, **context}, 403)
+
+
+def closing() -> Refusal:
+    """A refusal of who comes after the end; with code 4 too, as the reference server has none for that."""
+    return Refusal(FORBIDDEN, "Server is closing", {"closing": True}, SERVICE_UNAVAILABLE)
 
 
 def verify(request: HTTPRequest, options: EngineOptions, cors: CORS, sessions: Mapping[str, Session]) -> Session | None:

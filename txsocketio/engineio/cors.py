@@ -8,7 +8,7 @@ Source: Fetch standard, "CORS protocol"; the field order is that of the referenc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
@@ -34,7 +34,7 @@ class CORS:
     """The rule of one engine.
 
     Raises:
-        OptionError: the `cors` table has a key that is not known.
+        OptionError: the `cors` table has a key that is not known, or an allowed origin is none.
     """
 
     def __init__(self, options: EngineOptions) -> None:
@@ -42,7 +42,7 @@ class CORS:
         for key in table:
             if key not in KEYS:
                 raise OptionError(f"cors has no {key!r}; there are {', '.join(KEYS)}")
-        self._origins = table.get("origin", options.cors_allowed_origins)
+        self._origins = _checked(table.get("origin", options.cors_allowed_origins))
         self.is_configured = self._origins is not None
         self._credentials = bool(table.get("credentials", False))
         self._methods = _joined(table.get("methods", DEFAULT_METHODS))
@@ -68,13 +68,11 @@ class CORS:
 
     def _is_listed(self, origin: str) -> bool:
         allowed = self._origins
-        if isinstance(allowed, str):
-            return allowed in ("*", origin)
-        if isinstance(allowed, re.Pattern):
-            return allowed.search(origin) is not None
+        if isinstance(allowed, (str, re.Pattern)):
+            return _fits(allowed, origin)
         if callable(allowed):
             return _asked(allowed, origin)
-        return any(each == origin or each == "*" for each in allowed or ())
+        return any(_fits(each, origin) for each in allowed or ())
 
     def fields(self, request: HTTPRequest) -> list[Field]:
         """What every answer to the request tells the browser."""
@@ -101,6 +99,24 @@ class CORS:
         if self._max_age is not None:
             fields.append((b"Access-Control-Max-Age", str(self._max_age).encode()))
         return fields
+
+
+def _checked(given: Json) -> Json:
+    """The origins that were given, if they can be any."""
+    if given is None or callable(given):
+        return given
+    for origin in given if isinstance(given, Collection) and not isinstance(given, str) else (given,):
+        if not isinstance(origin.pattern if isinstance(origin, re.Pattern) else origin, str):
+            raise OptionError(
+                f"an allowed origin must be text or a compiled regular expression of text, not {origin!r}"
+            )
+    return given
+
+
+def _fits(allowed: str | re.Pattern[str], origin: str) -> bool:
+    if isinstance(allowed, str):
+        return allowed in ("*", origin)
+    return allowed.search(origin) is not None
 
 
 def _asked(allowed: Callable[[str], Json], origin: str) -> bool:

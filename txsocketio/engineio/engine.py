@@ -10,7 +10,6 @@ Source: Engine.IO protocol v4; the order of the checks, the codes and the texts 
 
 from __future__ import annotations
 
-import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Coroutine
 from os import urandom
@@ -21,14 +20,14 @@ from twisted.logger import Logger
 
 from txsocketio.engineio.admission import Admission
 from txsocketio.engineio.answers import Answers
-from txsocketio.engineio.checks import bad_request, forbidden, protocol_of, verify, verify_protocol
+from txsocketio.engineio.checks import closing, protocol_of, verify, verify_protocol
 from txsocketio.engineio.deadlines import Deadlines
-from txsocketio.engineio.exchange import Field
 from txsocketio.engineio.listeners import sendable, tell
 from txsocketio.engineio.options import EngineOptions
 from txsocketio.engineio.outgoing import Outgoing
 from txsocketio.engineio.payloads import payloads_of
 from txsocketio.engineio.polling import Polling
+from txsocketio.engineio.questions import Questions
 from txsocketio.engineio.rate import LimitedSession, Rate
 from txsocketio.engineio.resource import EngineResource
 from txsocketio.engineio.session import CLOSED, Session
@@ -37,7 +36,7 @@ from txsocketio.engineio.site import EngineSite
 from txsocketio.engineio.switch import Switch
 from txsocketio.engineio.upgrade import Upgrade
 from txsocketio.engineio.websocket import WebSocket
-from txsocketio.errors import ConnectionRefused, OptionError, Refusal
+from txsocketio.errors import OptionError, Refusal
 from txsocketio.protocol.engineio import encode_open
 
 if TYPE_CHECKING:
@@ -51,9 +50,6 @@ if TYPE_CHECKING:
 log = Logger()
 
 EVENTS = ("connection", "connection_error", "initial_headers", "headers")
-
-#: RFC 6265, 4.1.1: what the value of a cookie consists of.
-_SID = re.compile(r"[!#-+\--:<-\[\]-~]+")
 
 
 def new_sid() -> str:
@@ -95,14 +91,15 @@ class Engine:
         self.websockets: set[WebSocket] = set()
         self.on_session: Callable[[Session], None] = self._announce_session
         self.files: Callable[[Exchange, str], bool] | None = None
-        self._middlewares: list[Handler] = []
+        self._questions = Questions(self.options, self.sessions, clock)
         self._listeners: dict[str, list[Handler]] = {name: [] for name in EVENTS}
         self.answers = Answers(self.options, self._listeners)
         self._switch = Switch(self.options, self.answers)
         self._admission: Admission | None = None
         if self.options.max_connections is not None or self.options.max_connections_per_address is not None:
             self._admission = Admission(self.options, self.sessions, clock)
-        self._rate = None if self.options.rate_limit is None else Rate(self.options)
+        self._rate = None if self.options.rate_limit is None else Rate(self.options, clock)
+        self._is_closed = False
         self._closing: Deferred[None] | None = None
 
     # --- what the application asks ---
@@ -118,7 +115,7 @@ class Engine:
         It may append to `fields`, the list of `(name, value)` bytes that the answer gets, and may wait. An exception
         that it raises refuses the request: 400, code 3.
         """
-        self._middlewares.append(middleware)
+        self._questions.middlewares.append(middleware)
         return middleware
 
     def on(self, event: str, listener: Handler | None = None) -> Any:
@@ -140,15 +137,21 @@ class Engine:
         return EngineResource(self)
 
     def site(self, root: IResource | None = None) -> EngineSite:
-        """A site of our own, with the light channel; serves `root` beside the engine."""
+        """A site of our own, with the light channel; serves `root` beside the engine (`max_root_body_size`)."""
         return EngineSite(self, root)
 
+    def start(self) -> None:
+        """Take clients again, after `close`."""
+        self._is_closed = False
+
     def close(self) -> Deferred[None]:
-        """End every session without waiting for what it still has to send.
+        """End every session without waiting for what it still has to send, and refuse new ones until `start`.
 
         Returns:
             Fires when the connections are gone, at most two seconds later.
         """
+        self._is_closed = True
+        self._questions.give_up()
         for session in list(self.sessions.values()):
             if isinstance(session.transport_in_use, Polling):
                 # A close packet would tell python-socketio's client not to come back.
@@ -173,19 +176,16 @@ class Engine:
         request = exchange.request
         if self.options.trusted_proxies:
             request.forwarded(self.options.trusted_proxies)
-        if not self._middlewares:
+        if not self._questions.middlewares:
             return self._admit(exchange, name)
         exchange.watch()
         self._later(exchange, self._ask_middlewares(exchange, name))
 
     async def _ask_middlewares(self, exchange: Exchange, name: str) -> None:
-        extra: list[Field] = []
         try:
-            for middleware in self._middlewares:
-                await self._result_of(middleware, exchange.request, extra)
-        except Exception as error:  # noqa: BLE001 - a border, the application's code
-            return self.answers.refuse(exchange, bad_request("MIDDLEWARE_FAILURE", error=error))
-        exchange.extra = sendable(extra)
+            exchange.extra = sendable(await self._questions.pass_middlewares(exchange.request))
+        except Refusal as refusal:
+            return self.answers.refuse(exchange, refusal)
         if not exchange.answered:
             self._admit(exchange, name)
 
@@ -221,46 +221,24 @@ class Engine:
     # --- a new session ---
 
     def _ask(self, exchange: Exchange) -> None:
+        if self._is_closed:
+            raise closing()
         if self._admission is not None:
             self._admission.check(exchange.request)
-        if self.options.allow_request is None and self.options.generate_id is None:
+        if not self._questions.are_about_clients:
             return self._open(exchange, new_sid())
         exchange.watch()
         self._later(exchange, self._ask_application(exchange))
 
     async def _ask_application(self, exchange: Exchange) -> None:
-        request = exchange.request
-        allow_request, generate_id = self.options.allow_request, self.options.generate_id
         try:
-            if allow_request is not None:
-                await self._ask_for_leave(allow_request, request)
-            sid = new_sid() if generate_id is None else await self._ask_for_sid(generate_id, request)
+            sid = await self._questions.sid_for(exchange.request)
+            if self._is_closed:
+                raise closing()
             if not exchange.answered:
-                self._open(exchange, sid)
+                self._open(exchange, sid or new_sid())
         except Refusal as refusal:
             self.answers.refuse(exchange, refusal)
-
-    async def _ask_for_leave(self, allow_request: Handler, request: HTTPRequest) -> None:
-        message = "Forbidden"
-        try:
-            if await self._result_of(allow_request, request):
-                return
-        except ConnectionRefused as refused:
-            message = refused.message
-        except Exception:  # noqa: BLE001 - a border, the application's code
-            log.failure("allow_request failed")
-        raise forbidden(message)
-
-    async def _ask_for_sid(self, generate_id: Handler, request: HTTPRequest) -> str:
-        try:
-            sid = await self._result_of(generate_id, request)
-        except Exception as error:  # noqa: BLE001 - a border, the application's code
-            log.failure("generate_id failed")
-            raise bad_request("ID_GENERATION_ERROR", error=error) from None
-        if not isinstance(sid, str) or _SID.fullmatch(sid) is None or sid in self.sessions:
-            log.error("generate_id must give a new id that a cookie can hold, not {sid!r}", sid=sid)
-            raise bad_request("ID_GENERATION_ERROR")
-        return sid
 
     def _open(self, exchange: Exchange, sid: str) -> None:
         request = exchange.request
@@ -360,12 +338,3 @@ class Engine:
                 exchange.drop()
 
         ensureDeferred(waiting).addErrback(failed)
-
-    async def _result_of(self, function: Handler, *arguments: object) -> Any:
-        """What a function of the application gives, however it does that."""
-        result = function(*arguments)
-        if isinstance(result, Coroutine):
-            result = Deferred.fromCoroutine(result)
-        if isinstance(result, Deferred):
-            return await result.addTimeout(self.options.middleware_timeout, self.clock)
-        return result

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 TRANSPORTS = ("polling", "websocket")
 
+Origins = str | re.Pattern[str] | Sequence[str | re.Pattern[str]] | Callable[[str], bool]
+
 #: What a value must be, by how its option is annotated.
 _KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "bool": ((bool,), "must be true or false"),
@@ -31,10 +33,7 @@ _KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "str | Mapping[str, Json]": ((str, Mapping), "must be text or a table"),
     "bool | Mapping[str, int]": ((bool, Mapping), "must be true, false or a table"),
     "bool | str | Mapping[str, Json]": ((bool, str, Mapping), "must be true, false, a name or a table"),
-    "str | Sequence[str] | re.Pattern[str] | Callable[[str], bool]": (
-        (str, Collection, re.Pattern, Callable),
-        "must be origins, a pattern or a callable",
-    ),
+    "Origins": ((str, Collection, re.Pattern, Callable), "must be origins, a pattern or a callable"),
     "Handler": ((Callable,), "must be callable"),
 }
 
@@ -107,6 +106,11 @@ class EngineOptions(Options):
     max_http_buffer_size: int = option(
         1_000_000, "The largest message or POST body that is accepted, in bytes; announced to clients as maxPayload."
     )
+    max_root_body_size: int | None = option(
+        10_000_000,
+        "The largest body of a request for what a site of ours serves beside us (the `root` of `Server.site` and "
+        "`Server.service`), in bytes; beyond is answered with 413. None for no limit.",
+    )
     max_outgoing_buffer: int = option(
         16_000_000, "Bytes that may wait for a client that does not read; beyond it is closed: slow consumer."
     )
@@ -144,10 +148,11 @@ class EngineOptions(Options):
         "Set a cookie with the session's id on the first long-polling answer: true, a name, or a table of `name` (io), "
         "`path`, `http_only`, `same_site`, `secure`, `domain`, `max_age` (seconds).",
     )
-    cors_allowed_origins: str | Sequence[str] | re.Pattern[str] | Callable[[str], bool] | None = option(
+    cors_allowed_origins: Origins | None = option(
         None,
-        "Origins of other sites whose pages may connect: one, a list, '*' for all, a compiled regular expression or a "
-        "callable. Pages of the server's own origin always may. Checked for WebSocket too.",
+        "Origins of other sites whose pages may connect: one, a compiled regular expression that is found in them, a "
+        "list of both, '*' for all, or a callable. Pages of the server's own origin always may. Checked for WebSocket "
+        "too.",
     )
     cors: Mapping[str, Json] | None = option(
         None,
@@ -182,7 +187,7 @@ class EngineOptions(Options):
         for name in ("max_http_buffer_size", "max_outgoing_buffer"):
             self.require(getattr(self, name) > 0, name, "must be a positive number of bytes")
         self.require(self.trusted_proxies >= 0, "trusted_proxies", "must not be negative")
-        for name in ("max_connections", "max_connections_per_address"):
+        for name in ("max_connections", "max_connections_per_address", "max_root_body_size"):
             limit = getattr(self, name)
             self.require(limit is None or limit > 0, name, "must be a positive number, or None")
         self.require(self.path.startswith("/"), "path", "must begin with a slash")

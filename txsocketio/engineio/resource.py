@@ -40,7 +40,8 @@ class EngineResource(Resource):
 
     # Called by twisted.web.
     def render(self, request: Request) -> int:
-        exchange = WebExchange(request, self.engine.options.idle_timeout)
+        kind = StreamExchange if hasattr(request.channel, "streamID") else WebExchange
+        exchange = kind(request, self.engine.options.idle_timeout)
         self.engine.handle(exchange, b"/".join(request.postpath or []).decode("latin-1"))
         return NOT_DONE_YET
 
@@ -84,19 +85,28 @@ class WebExchange(Exchange):
             headers.addRawHeader(name, value)
         if status not in (204, 304):  # RFC 9110, 8.6
             headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
-        if close and hasattr(web.channel, "persistent"):
-            headers.setRawHeaders(b"Connection", [b"close"])
-            web.channel.persistent = False
+        if close:
+            self.close_behind()
+        self.write(body)
+
+    def close_behind(self) -> None:
+        """End the connection behind the answer."""
+        self._web.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        self._web.channel.persistent = False
+
+    def write(self, body: bytes) -> None:
+        """Write the body of the answer, and end it when the connection has taken it."""
+        web = self._web
         if len(body) < MAX_AT_ONCE:
             web.write(body)
             web.finish()
             return
         web.registerProducer(self, True)
         web.write(body)
-        if not self.unread:
-            self._finish()
-        elif hasattr(web.channel, "setTimeout"):
+        if self.unread:
             web.channel.setTimeout(self._patience)
+        else:
+            self._finish()
 
     def _finish(self) -> None:
         self._web.unregisterProducer()
@@ -107,8 +117,7 @@ class WebExchange(Exchange):
         self._web.loseConnection()
 
     def abort(self) -> None:
-        channel: Any = self._web.channel
-        (self.transport or channel).abortConnection()
+        self.transport.abortConnection()
 
     # Called by twisted.web while a long answer is written: the request is not over before it has left.
     def pauseProducing(self) -> None:
@@ -124,9 +133,7 @@ class WebExchange(Exchange):
 
     @property
     def transport(self) -> Any:
-        channel = self._web.channel
-        # A stream of HTTP/2 has no connection of its own.
-        return channel.transport if hasattr(channel, "_networkProducer") else None
+        return self._web.channel.transport
 
     def hand_over(self, protocol: IProtocol) -> bytes:
         self.answered = True
@@ -137,6 +144,47 @@ class WebExchange(Exchange):
         # What is left of the bytes that are being read just now comes to the channel as raw data.
         channel.rawDataReceived = protocol.dataReceived
         return rest
+
+
+class StreamExchange(WebExchange):
+    """A request of HTTP/2, which is a stream of its connection.
+
+    A stream learns of the window that its client has opened, not whether the connection takes anything: a client that
+    opens wide and reads nothing would have an answer kept for each of its hundred streams. So an answer is unread until
+    all of it was handed to the connection, which twisted.web tells nobody but its own clean-up.
+    """
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, web: Request, patience: float) -> None:
+        super().__init__(web, patience)
+        self._stream: Any = web.channel
+
+    def close_behind(self) -> None:
+        """Nothing: the stream ends in any case, and the connection is everybody's."""
+
+    def write(self, body: bytes) -> None:
+        stream = self._stream
+        self.unread = True
+        stream._conn._streamCleanupCallbacks[stream.streamID].addCallback(self._left)
+        self._web.write(body)
+        self._web.finish()
+
+    def _left(self, stream_id: int) -> None:
+        if self._web._disconnected:
+            self.lost()
+        self.unread = False
+
+    def drop(self) -> None:
+        self.answered = True
+        self.abort()
+
+    def abort(self) -> None:
+        self._stream.abortConnection()
+
+    @property
+    def transport(self) -> None:
+        """None: it cannot become a WebSocket."""
 
 
 def detach(channel: Any, protocol: IProtocol) -> None:
@@ -154,13 +202,18 @@ def detach(channel: Any, protocol: IProtocol) -> None:
 
 
 def request_of(web: Request) -> HTTPRequest:
-    """The head of a request of twisted.web; fields that came several times are joined as HTTP joins them."""
-    fields = {}
-    for name, values in web.requestHeaders.getAllRawHeaders():
-        low = name.lower()
-        fields[low] = values[0] if len(values) == 1 else (b"; " if low == b"cookie" else b", ").join(values)
+    """The head of a request of twisted.web."""
 
     def peer() -> tuple[str, bool]:
         return getattr(web.getClientAddress(), "host", "") or "", web.isSecure()
 
-    return HTTPRequest(web.method.decode("latin-1"), web.uri.decode("latin-1"), fields, peer)
+    return HTTPRequest(web.method.decode("latin-1"), web.uri.decode("latin-1"), fields_of(web), peer)
+
+
+def fields_of(web: Request) -> dict[bytes, bytes]:
+    """The header fields of a request of twisted.web; those that came several times are joined as HTTP joins them."""
+    fields = {}
+    for name, values in web.requestHeaders.getAllRawHeaders():
+        low = name.lower()
+        fields[low] = values[0] if len(values) == 1 else (b"; " if low == b"cookie" else b", ").join(values)
+    return fields

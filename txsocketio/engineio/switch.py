@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from txsocketio.engineio import handshake
 from txsocketio.engineio.answers import SIZES, Answers, table_of
+from txsocketio.engineio.autobahn import connection_classes
 from txsocketio.engineio.checks import BAD_REQUEST, bad_request
-from txsocketio.engineio.websocket import TCPWebSocket, WebSocket, websocket_classes
+from txsocketio.engineio.websocket import TCPWebSocket, WebSocket
 from txsocketio.engineio.websocket3 import Base64Outgoing, TCPWebSocket3, WebSocket3
 from txsocketio.errors import Refusal
 
@@ -30,8 +31,8 @@ class Switch:
     def __init__(self, options: EngineOptions, answers: Answers) -> None:
         size = options.max_http_buffer_size
         self._answers = answers
-        self._classes = websocket_classes(size, WebSocket, TCPWebSocket)
-        self._classes3 = websocket_classes(size, WebSocket3, TCPWebSocket3)
+        self._classes = connection_classes(size, WebSocket, TCPWebSocket)
+        self._classes3 = connection_classes(size, WebSocket3, TCPWebSocket3)
         self._deflate = table_of(options.per_message_deflate, "per_message_deflate", DEFLATE_KEYS)
 
     def key_of(self, exchange: Exchange) -> bytes:

@@ -12,18 +12,13 @@ Source: RFC 6455; Engine.IO protocol v4, "WebSocket".
 
 from __future__ import annotations
 
-from collections import deque
-from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from autobahn.websocket.protocol import TrafficStats, WebSocketProtocol
-from autobahn.websocket.utf8validator import Utf8Validator
-from twisted.internet import tcp
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from txsocketio.engineio.autobahn import CLOSED, OPEN, OpenProtocol
 from txsocketio.engineio.direct import DirectWriter
 from txsocketio.engineio.session import RATE_LIMIT, SLOW_CONSUMER
 from txsocketio.errors import PacketError
@@ -31,17 +26,12 @@ from txsocketio.protocol.engineio import MESSAGE, decode_text_frame
 from txsocketio.protocol.frame import COMPRESSED, encode_frame, plain_close, whole_messages
 
 if TYPE_CHECKING:
-    from autobahn.websocket.compress_deflate import PerMessageDeflate
-
     from txsocketio.engineio.deadlines import Deadline
     from txsocketio.engineio.outgoing import Outgoing
     from txsocketio.engineio.session import Session
     from txsocketio.engineio.upgrade import Upgrade
 
 log = Logger()
-
-OPEN = WebSocketProtocol.STATE_OPEN
-CLOSED = WebSocketProtocol.STATE_CLOSED
 
 #: RFC 6455, 7.4.1: the codes of a close frame that we send.
 INVALID_TEXT, POLICY, TOO_BIG = 1007, 1008, 1009
@@ -54,61 +44,21 @@ MAX_FRAGMENTS = 16384
 #: Bytes of answers that may be held back while one read is handled.
 MAX_HELD = 65536
 
-#: Autobahn may miss by two bytes what a message inflates to, so it is given more and the exact limit is ours.
-INFLATE_MARGIN = 1024
-
 #: Seconds that the client has to end the connection behind a close frame.
 CLOSE_TIMEOUT = 2.0
 
 
-class _Silence:
-    """Instead of Autobahn's logger, which formats a line for each write and warns of every client's mistake."""
-
-    def debug(self, *args: object, **more: object) -> None: ...
-
-    info = warn = error = trace = debug
-
-
-class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's classes are not typed
+class WebSocket(OpenProtocol):
     """A WebSocket connection of a session, or of one that is upgrading.
 
     Attributes:
         session: whom the messages are for.
-        max_size: of a message, in bytes; set on the class by `websocket_classes`.
     """
 
     name = "websocket"
-    log = _Silence()
     session: Session | Upgrade
     message_data: list[bytes] | None
-    max_size: int
     deflate_threshold = 0
-
-    # What Autobahn sets on every connection stands on the class; a test compares it with what Autobahn does.
-    # Its own way formats 40 options for a log line that nobody reads: 140 us a connection (benchmarks, connect).
-    state = OPEN
-    send_state = WebSocketProtocol.SEND_STATE_GROUND
-    data = b""
-    send_queue: ClassVar[deque[Any]] = deque()
-    triggered = False
-    trafficStats = TrafficStats()
-    utf8validator = Utf8Validator()
-    trackedTimings = None
-    wasMaxFramePayloadSizeExceeded = wasMaxMessagePayloadSizeExceeded = False
-    closedByMe = failedByMe = droppedByMe = wasClean = False
-    wasNotCleanReason = None
-    wasOpenHandshakeTimeout = wasCloseHandshakeTimeout = wasServerConnectionDropTimeout = False
-    wasServingFlashSocketPolicyFile = False
-    localCloseCode = localCloseReason = remoteCloseCode = remoteCloseReason = None
-    openHandshakeTimeoutCall = closeHandshakeTimeoutCall = None
-    autoPingTimeoutCall = autoPingPending = autoPingPendingCall = autoPingPendingSent = None
-    autoPingPendingSeq = 0
-    websocket_protocol_in_use = None
-    websocket_version = 13
-    inside_message = False
-    current_frame = None
-    transport: Any = None
-    _perMessageCompress: PerMessageDeflate | None = None
 
     #: Whether the next bytes are Autobahn's: it is in the middle of something, or no longer open.
     _partial = False
@@ -117,9 +67,6 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
     _congested = False
     _fragments = 0
     _end: Deadline | None = None
-
-    def __init__(self) -> None:
-        """Nothing: Autobahn's own makes futures and tables that are not used here."""
 
     def start(self, transport: Any, session: Session | Upgrade, head: bytes) -> None:
         """Begin in the open state, and hold back what is sent until `flush`.
@@ -330,6 +277,9 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc]  # Autobahn's cl
         if not self._congested:
             super().onPing(payload)
 
+    def onPong(self, payload: bytes) -> None:
+        self.session.count(len(payload))
+
     def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> None:
         super().onCloseFrame(code, reasonRaw)
         self.session.ended("transport close")
@@ -388,28 +338,3 @@ class TCPWebSocket(DirectWriter, WebSocket):
         else:
             self.state = CLOSED
             transport.connectionLost(connectionDone)
-
-
-@cache
-def websocket_classes(
-    max_size: int, any_transport: type[WebSocket], plain_tcp: type[WebSocket]
-) -> dict[type, type[WebSocket]]:
-    """The classes of WebSocket connections with this limit, by the class of the transport."""
-    # Kept for all engines: what zope.interface remembers of a class never lets it go.
-    factory = WebSocketServerFactory()
-    factory.setProtocolOptions(
-        maxMessagePayloadSize=max_size + INFLATE_MARGIN,
-        maxFramePayloadSize=max_size,
-        utf8validateIncoming=False,
-        failByDrop=False,
-        echoCloseCodeReason=True,
-        allowNullOrigin=True,
-        openHandshakeTimeout=0,
-        closeHandshakeTimeout=0,
-    )
-    fixed = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
-    fixed |= {"factory": factory, "max_size": max_size}
-    return {
-        tcp.Server: type(plain_tcp.__name__, (plain_tcp,), fixed),
-        object: type(any_transport.__name__, (any_transport,), fixed),
-    }

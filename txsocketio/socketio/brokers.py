@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from twisted.plugin import IPlugin, getPlugins
@@ -60,12 +60,25 @@ class Broker(Protocol):
         """Fires when everything has been let go, soon also when the broker is away. Another start may follow."""
 
 
-class BrokerFactory(Protocol):
-    """What makes a `Broker`: its class, nearly always. The URL comes without the options in its query."""
+class HasOptions(Protocol):
+    """What is made from a URL, without its query, and options of this class."""
 
     options_class: type[Options]
 
+
+class BrokerFactory(HasOptions, Protocol):
+    """What makes a `Broker`: its class, nearly always."""
+
     def __call__(self, server: Server, url: str, options: Json, /) -> Broker: ...
+
+
+class EmitterFactory(HasOptions, Protocol):
+    """What makes the `Outlet` that an `Emitter` sends through, for its arguments of these names."""
+
+    def __call__(self, url: str, options: Json, blocking: bool, connection_state_recovery: bool, /) -> Json: ...
+
+
+Factory = TypeVar("Factory", bound=HasOptions)
 
 
 class IBrokerMaker(Interface):
@@ -80,6 +93,13 @@ class IBrokerMaker(Interface):
             OptionError: what it needs is not installed.
         """
 
+    def load_emitter() -> EmitterFactory:
+        """Import what makes the outlets of emitters.
+
+        Raises:
+            OptionError: there is no such thing, or what it needs is not installed.
+        """
+
 
 @implementer(IPlugin, IBrokerMaker)
 @dataclass(frozen=True, slots=True)
@@ -91,29 +111,46 @@ class BrokerMaker:
         factory: "module:name" of the `BrokerFactory`.
         requires: the modules that it imports and that may not be installed.
         extra: of txsocketio, which installs them.
+        emitter: "module:name" of the `EmitterFactory`, if there is one.
     """
 
     schemes: tuple[str, ...]
     factory: str
     requires: tuple[str, ...] = ()
     extra: str | None = None
+    emitter: str | None = None
 
     def load(self) -> BrokerFactory:
         """See `IBrokerMaker`. An error while something is imported that is there comes as it is."""
-        missing = [name for name in self.requires if find_spec(name) is None]
-        if missing:
-            cure = f": pip install 'txsocketio[{self.extra}]'" if self.extra else ""
-            raise OptionError(f"adapter: {self.schemes[0]} needs {', '.join(missing)}, which is not installed{cure}")
-        module, _, name = self.factory.partition(":")
-        factory: BrokerFactory = getattr(import_module(module), name)
+        factory: BrokerFactory = self._import(self.factory)
         return factory
+
+    def load_emitter(self) -> EmitterFactory:
+        """See `IBrokerMaker`."""
+        if self.emitter is None:
+            raise OptionError(f"adapter: there is no emitter for {self.schemes[0]}")
+        factory: EmitterFactory = self._import(self.emitter)
+        return factory
+
+    def _import(self, path: str) -> Json:
+        require(self.schemes[0], self.requires, self.extra)
+        module, _, name = path.partition(":")
+        return getattr(import_module(module), name)
+
+
+def require(who: str, modules: Iterable[str], extra: str | None) -> None:
+    """Raise an OptionError that tells how to install the modules, unless they are there."""
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        cure = f": pip install 'txsocketio[{extra}]'" if extra else ""
+        raise OptionError(f"adapter: {who} needs {', '.join(missing)}, which is not installed{cure}")
 
 
 @dataclass(slots=True)
-class Resolved:
+class Resolved(Generic[Factory]):
     """Who connects to a broker, and with what."""
 
-    factory: BrokerFactory
+    factory: Factory
     url: str
     options: Options
 
@@ -128,7 +165,7 @@ def make_broker(server: Server, adapter: str | Mapping[str, Json]) -> Broker:
     return resolved.factory(server, resolved.url, resolved.options)
 
 
-def resolve(adapter: str | Mapping[str, Json]) -> Resolved:
+def resolve(adapter: str | Mapping[str, Json]) -> Resolved[BrokerFactory]:
     """Find out what the option `adapter` means.
 
     Args:
@@ -138,9 +175,22 @@ def resolve(adapter: str | Mapping[str, Json]) -> Resolved:
         OptionError: nobody is there for the scheme, something is not installed, or an option is not allowed. No text of
             the error comes from where a password may be.
     """
+    return _resolve(adapter, lambda maker: maker.load())
+
+
+def resolve_emitter(adapter: str | Mapping[str, Json]) -> Resolved[EmitterFactory]:
+    """The same for an emitter, see `resolve`.
+
+    Raises:
+        OptionError: also when there is none for that broker.
+    """
+    return _resolve(adapter, lambda maker: maker.load_emitter())
+
+
+def _resolve(adapter: str | Mapping[str, Json], load: Callable[[IBrokerMaker], Factory]) -> Resolved[Factory]:
     table = dict(adapter) if isinstance(adapter, Mapping) else {"url": adapter}
     url, query = _split(table.pop("url", None))
-    factory = _maker(url).load()
+    factory = load(_maker(url))
     annotations = {each.name: _annotation(each.type) for each in fields(factory.options_class)}
     converted = [(name, _converted(name, text, annotations.get(name, "str"))) for name, text in query]
     return Resolved(factory, url, factory.options_class.of(_joined([*converted, *table.items()])))

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txsocketio.socketio.handlers import call_all, expired, run, step
+from txsocketio.socketio.weight import weight_of
 from txsocketio.types import Handler, Json
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-#: An event, its name first, and the number of the acknowledgement that the client wants.
-Event = tuple[list[Json], int | None]
+#: An event, its name first; the number of the acknowledgement that the client wants; and what it takes in memory.
+Event = tuple[list[Json], int | None, int]
 
 
 class Checkpoint:
@@ -35,20 +36,28 @@ class Checkpoint:
         middlewares: in the order of registration.
     """
 
-    __slots__ = ("_queue", "_socket", "_waiting", "middlewares")
+    __slots__ = ("_queue", "_size", "_socket", "_waiting", "middlewares")
 
     def __init__(self, socket: Socket) -> None:
         self.middlewares: tuple[Handler, ...] = ()
         self._socket = socket
         self._waiting: Deferred[None] | None = None
         self._queue: deque[Event] = deque()
+        self._size = 0
 
     def receive(self, event: list[Json], id: int | None) -> None:
         """Let the event pass, as soon as those before it have."""
         if self._waiting is None:
             self._examine(event, id)
-        elif len(self._queue) < self._socket.namespace.options.max_waiting_events:
-            self._queue.append((event, id))
+        else:
+            self._enqueue(event, id)
+
+    def _enqueue(self, event: list[Json], id: int | None) -> None:
+        options = self._socket.namespace.options
+        size = weight_of(event)
+        self._size += size
+        if len(self._queue) < options.max_waiting_events and self._size <= options.max_waiting_size:
+            self._queue.append((event, id, size))
         else:
             self._socket.connection.break_off("too many events wait for a middleware")
 
@@ -96,4 +105,6 @@ class Checkpoint:
     def _go_on(self, _: Json) -> None:
         self._waiting = None
         while self._queue and self._waiting is None:
-            self._examine(*self._queue.popleft())
+            event, id, size = self._queue.popleft()
+            self._size -= size
+            self._examine(event, id)

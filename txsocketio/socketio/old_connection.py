@@ -58,6 +58,11 @@ class OldConnection(Connection):
             packet.data = parse_query(query)
         super().handle(packet)
 
+    def _await_attachments(self, packet: Packet) -> None:
+        # The reference server takes a query in every packet, although its client sends one only with a CONNECT.
+        packet.namespace = packet.namespace.partition("?")[0]
+        super()._await_attachments(packet)
+
     def create_socket(self, namespace: Namespace, handshake: Handshake) -> Socket:
         id = self.session.sid if namespace.name == "/" else f"{namespace.name}#{self.session.sid}"
         return OldSocket(id, namespace, self, handshake)

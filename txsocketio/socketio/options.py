@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 
 from txsocketio.engineio.options import EngineOptions, Options, option
 from txsocketio.protocol.parser import Parser
@@ -35,7 +36,7 @@ class RecoveryOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         for each in ("max_disconnection_duration", "max_packets", "max_bytes", "max_sessions"):
-            self.require(getattr(self, each) > 0, each, "must be positive")
+            self.require(0 < getattr(self, each) < inf, each, "must be positive")
 
 
 @dataclass(kw_only=True)
@@ -71,6 +72,14 @@ class ServerOptions(EngineOptions):
     max_waiting_events: int = option(
         1000, "How many events of a client may wait for one that waits in a packet middleware; then it is disconnected."
     )
+    max_waiting_size: int = option(
+        16_000_000, "Bytes of memory that these events may take together; then, too, the client is disconnected."
+    )
+    max_auth_size: int = option(
+        2_000_000,
+        "Bytes of memory that the `auth` of a client may take, for all its namespaces together: it is kept as long as "
+        "the client is there.",
+    )
     ack_timeout: float | None = option(
         None, "Seconds that `call` waits for an answer when `timeout` says nothing else; until the client is gone."
     )
@@ -105,7 +114,7 @@ class ServerOptions(EngineOptions):
             f"must be one of {', '.join(PARSERS)}, or have the methods encode and decoder",
         )
         for name in ("start_timeout", "connect_timeout", "attachments_timeout"):
-            self.require(getattr(self, name) > 0, name, "must be a positive number of seconds")
+            self.require(0 < getattr(self, name) < inf, name, "must be a positive number of seconds")
         self.require(self.ack_timeout is None or self.ack_timeout > 0, "ack_timeout", "must be positive, or None")
         for name in (
             "max_namespaces",
@@ -113,6 +122,8 @@ class ServerOptions(EngineOptions):
             "max_dynamic_namespaces",
             "max_attachments",
             "max_waiting_events",
+            "max_waiting_size",
+            "max_auth_size",
         ):
             self.require(getattr(self, name) > 0, name, "must be a positive number")
         self.require(self.attachments_limit > 0, "max_attachments_size", "must be a positive number, or None")

@@ -115,6 +115,7 @@ class Server(Broadcast, Listening):
             tried again and again, and clients are served meanwhile.
         """
         self.engine.on_session = self._accept
+        self.engine.start()
         return self.life.start()
 
     def resource(self) -> EngineResource:
@@ -122,7 +123,7 @@ class Server(Broadcast, Listening):
         return self.engine.resource()
 
     def site(self, root: IResource | None = None) -> EngineSite:
-        """A site of our own, the fastest way to serve; `root` is served beside the server."""
+        """A site of our own, the fastest way to serve; `root` is served beside the server (`max_root_body_size`)."""
         return self.engine.site(root)
 
     def service(self, *endpoints: str | IStreamServerEndpoint, root: IResource | None = None) -> SocketIOService:
