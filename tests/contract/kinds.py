@@ -36,7 +36,7 @@ class Kind:
     @property
     def has_emitter(self) -> bool:
         """Whether processes that are no servers can emit to its clients."""
-        return self.fixture in ("redis", "kafka")
+        return self.fixture is not None
 
 
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
