@@ -26,16 +26,16 @@ log = Logger()
 #: constructors of producers and consumers return at once, with a broker or without.
 API_VERSION = (4, 0)
 
-#: Milliseconds between attempts to connect, the first and the longest. With the library's 30 s a reader was still deaf
-#: 35 s after the broker's return.
-RECONNECT, RECONNECT_MAX = 50, 500
+#: Seconds between attempts to connect, the first and the longest. With the library's 30 s a reader was still deaf 35 s
+#: after the broker's return.
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 
-#: Milliseconds that `send` may block, which it does only without metadata; a bound for ending a thread, too.
-MAX_BLOCK = 250
+#: Seconds that `send` may block, which it does only without metadata; whoever stops the thread waits so long.
+MAX_BLOCK = 0.25
 
-#: Milliseconds that a broker holds an empty answer to a reader back: of the log's end, and of a part of it. What
-#: comes meanwhile is sent at once; but nothing else can be asked on the connection.
-LONG_POLL, SHORT_POLL = 500, 50
+#: Seconds that a broker holds an empty answer to a reader back: at the log's end, and elsewhere. What comes meanwhile
+#: is sent at once; but nothing else can be asked on the connection.
+LONG_POLL, SHORT_POLL = 0.5, 0.05
 
 #: How many records the library hands over at a time: 2.7 ms of work that other threads wait for.
 MAX_RECORDS = 500
@@ -74,10 +74,10 @@ class Connections:
         Raises:
             KafkaError: none is, within `start_timeout`.
         """
-        timeout = int(self._options.start_timeout * 1000)
+        timeout = milliseconds(self._options.start_timeout)
         return KafkaAdminClient(bootstrap_timeout_ms=timeout, kafka_client=self._open, **self._common())
 
-    def consumer(self, long_poll: int = LONG_POLL, metadata_age: float = 300.0) -> Any:
+    def consumer(self, long_poll: float = LONG_POLL, metadata_age: float = 300.0) -> Any:
         """A reader that belongs to no group and starts nowhere: it is told each position, or fails."""
         return KafkaConsumer(
             kafka_client=self._open,
@@ -86,9 +86,9 @@ class Connections:
             auto_offset_reset="none",
             allow_auto_create_topics=False,
             fetch_min_bytes=1,
-            fetch_max_wait_ms=long_poll,
+            fetch_max_wait_ms=milliseconds(long_poll),
             max_poll_records=MAX_RECORDS,
-            metadata_max_age_ms=int(metadata_age * 1000),
+            metadata_max_age_ms=milliseconds(metadata_age),
             metrics_enabled=False,
             **self._common(),
         )
@@ -103,8 +103,8 @@ class Connections:
             batch_size=65536,
             compression_type=self._options.compression,
             max_request_size=self._options.max_request_size,
-            max_block_ms=MAX_BLOCK,
-            delivery_timeout_ms=int(self._options.delivery_timeout * 1000),
+            max_block_ms=milliseconds(MAX_BLOCK),
+            delivery_timeout_ms=milliseconds(self._options.delivery_timeout),
             metrics_enabled=False,
             **self._common(),
         )
@@ -121,7 +121,7 @@ class Connections:
 
     def _patience(self) -> dict[str, int]:
         # The default of 10 s and more would keep us waiting for a broker that accepts, and is frozen.
-        timeout = int(self._options.request_timeout * 1000)
+        timeout = milliseconds(self._options.request_timeout)
         return {"socket_connection_setup_timeout_ms": timeout, "socket_connection_setup_timeout_max_ms": timeout}
 
     def _common(self) -> dict[str, Any]:
@@ -129,9 +129,9 @@ class Connections:
         return {
             "bootstrap_servers": list(address.servers),
             "api_version": API_VERSION,
-            "request_timeout_ms": int(options.request_timeout * 1000),
-            "reconnect_backoff_ms": RECONNECT,
-            "reconnect_backoff_max_ms": RECONNECT_MAX,
+            "request_timeout_ms": milliseconds(options.request_timeout),
+            "reconnect_backoff_ms": milliseconds(FIRST_PAUSE),
+            "reconnect_backoff_max_ms": milliseconds(LONGEST_PAUSE),
             "security_protocol": options.protocol_for(address),
             "ssl_check_hostname": options.check_hostname,
             "ssl_cafile": options.ca_file,
@@ -141,6 +141,11 @@ class Connections:
             "sasl_plain_username": address.user,
             "sasl_plain_password": address.password,
         }
+
+
+def milliseconds(seconds: float) -> int:
+    """As kafka-python wants them."""
+    return int(seconds * 1000)
 
 
 def topic_id(consumer: Any, topic: str) -> UUID | None:

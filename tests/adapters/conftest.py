@@ -1,24 +1,5 @@
-"""What the tests of adapters share."""
+"""Fixtures of the tests of adapters."""
 
-from __future__ import annotations
+from tests.adapters.kafka import make, topic
 
-from collections.abc import Callable, Iterator
-
-import pytest
-from pytest_twisted import blockon
-
-from tests.adapters.redis_clients import Watched
-
-
-@pytest.fixture
-def client() -> Iterator[Callable[..., Watched]]:
-    """Makes clients, which are stopped with the test; takes what Watched takes."""
-    made: list[Watched] = []
-
-    def make(*arguments: str, **options: object) -> Watched:
-        made.append(Watched(*arguments, **options))
-        return made[-1]
-
-    yield make
-    for each in made:
-        blockon(each.stop())
+__all__ = ["make", "topic"]

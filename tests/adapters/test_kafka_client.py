@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-import gc
-import re
-import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 
 import pytest
-from kafka import KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient
-from pytest_twisted import blockon
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
+from tests.adapters.kafka import (
+    SHORT,
+    UNCLOSED,
+    Make,
+    Start,
+    administer,
+    delete_and_create,
+    delete_records,
+    fill,
+    left_threads,
+)
 from tests.brokers.kafka import KafkaServer
 from txsocketio.adapters.kafka_client import LOOK_BACK, KafkaClient, KafkaLog
-from txsocketio.adapters.kafka_options import KafkaAddress, KafkaOptions
 from txsocketio.adapters.kafka_queries import PositionGone
 from txsocketio.adapters.kafka_reader import Gap, Record
 from txsocketio.errors import BrokerError, BrokerUnavailable
 
-# kafka-python leaves it to the garbage collector to close the sockets of connections that failed.
-pytestmark = [pytest.mark.timeout(120), pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
-
-Start = Callable[..., Awaitable[KafkaServer]]
-Make = Callable[..., KafkaClient]
-
-#: So short that tests see the end of them.
-SHORT = {"request_timeout": 1.0, "liveness_timeout": 1.5}
-
-
-@pytest.fixture
-def topic(request: pytest.FixtureRequest) -> str:
-    """A name for the topic of a test; there is none yet."""
-    return re.sub(r"\W", "-", request.node.name)
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Makes clients, which are stopped after the test and must leave no thread then."""
-    clients: list[KafkaClient] = []
-
-    def make(url: str, node: str = "", **options: object) -> KafkaClient:
-        name = node or f"node{len(clients)}"
-        clients.append(KafkaClient(reactor, KafkaAddress.of(url), KafkaOptions.of(options), name))
-        return clients[-1]
-
-    yield make
-    blockon(gatherResults([client.stop() for client in clients]))
-    gc.collect()
-    assert not blockon(Deferred.fromCoroutine(left_threads()))
-
-
-def kafka_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if "kafka" in thread.name]
+pytestmark = [pytest.mark.timeout(120), UNCLOSED]
 
 
 class Reader:
@@ -339,8 +308,7 @@ async def test_topic_that_is_created_again_is_another_log(kafka: KafkaServer, to
     name = log.name
     await gatherResults([log.append(None, [], b"old") for _ in range(5)])
     await reader.count(5)
-    await deferToThread(administer, kafka, lambda admin: admin.delete_topics([topic]))
-    await deferToThread(administer, kafka, lambda admin: admin.create_topics({topic: {"num_partitions": 1}}))
+    await deferToThread(delete_and_create, kafka, topic)
     await reader.until(lambda: bool(reader.gaps))
     assert [(gap.expected, gap.found, gap.is_other_topic) for gap in reader.gaps] == [(5, 0, True)]
     assert log.name != name
@@ -411,15 +379,6 @@ async def test_client_can_be_started_again(kafka: KafkaServer, topic: str, make:
     assert [record.offset for record in await log.read(-1, 2, 10)] == [0, 1, 2]
 
 
-async def left_threads() -> list[str]:
-    """A thread that has said what it had to say needs a moment to end."""
-    for _ in range(100):
-        if not kafka_threads():
-            break
-        await deferLater(reactor, 0.01)
-    return kafka_threads()
-
-
 async def test_users_and_tls(own_kafka: Start, topic: str, make: Make) -> None:
     """With a user in the URL and a file of trusted certificates; a wrong password is an error at start."""
     kafka = await own_kafka(tls=True, users={"alice": "wonder/land"})
@@ -435,22 +394,3 @@ async def test_users_and_tls(own_kafka: Start, topic: str, make: Make) -> None:
     with pytest.raises(BrokerUnavailable) as raised:
         await stranger.start()
     assert "guessed" not in str(raised.value)
-
-
-# Kafka, from outside
-
-
-def administer(kafka: KafkaServer, work: Callable[[KafkaAdminClient], object]) -> None:
-    with closing(KafkaAdminClient(bootstrap_servers=kafka.address)) as admin:
-        work(admin)
-
-
-def delete_records(kafka: KafkaServer, topic: str, before: int) -> None:
-    administer(kafka, lambda admin: admin.delete_records({TopicPartition(topic, 0): before}))
-
-
-def fill(kafka: KafkaServer, topic: str, count: int) -> None:
-    with closing(KafkaProducer(bootstrap_servers=kafka.address, linger_ms=5, batch_size=500_000)) as producer:
-        for number in range(count):
-            producer.send(topic, b"%d" % number, partition=0)
-        producer.flush(60)

@@ -38,7 +38,7 @@ class Kind:
     @property
     def has_emitter(self) -> bool:
         """Whether processes that are no servers can emit to its clients."""
-        return self.fixture == "redis"
+        return self.fixture in ("redis", "kafka")
 
 
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
@@ -47,6 +47,11 @@ RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
 def of_redis(kind: str = "", **options: object) -> Callable[[Any, str], object]:
     """What makes the option `adapter` for a kind of Redis."""
     return lambda redis, name: {"url": redis.url.replace("://", f"{kind}://"), "key": name, **options}
+
+
+def of_rabbitmq(**options: object) -> Callable[[Any, str], object]:
+    """What makes the option `adapter` for RabbitMQ."""
+    return lambda rabbitmq, name: {"url": rabbitmq.url, "prefix": name, **options}
 
 
 def of_kafka(kafka: Any, name: str) -> object:
@@ -76,4 +81,6 @@ KINDS = (
     Kind("kafka-log", of_kafka, "kafka", "own_kafka", RECOVERY, UNCLOSED),
     Kind("redis-streams", of_streams, "redis", "own_redis"),
     Kind("redis-streams-log", of_streams, "redis", "own_redis", RECOVERY),
+    Kind("rabbitmq", of_rabbitmq(), "rabbitmq", "own_rabbitmq"),
+    Kind("rabbitmq-log", of_rabbitmq(), "rabbitmq", "own_rabbitmq", RECOVERY),
 )

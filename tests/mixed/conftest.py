@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -75,23 +75,38 @@ class Kind:
 
     node: str
     scheme: str
-    npm_options: dict[str, object] = field(default_factory=dict)
-    our_options: dict[str, object] = field(default_factory=dict)
+    npm_options: dict[str, object]
+    our_options: dict[str, object]
     recovers: bool = False
 
 
+def classic(npm_publishes_on_specific: bool) -> Kind:
+    return Kind(
+        "classic",
+        "redis",
+        {"publishOnSpecificResponseChannel": npm_publishes_on_specific},
+        {"key": PREFIX, "publish_on_specific_response_channel": not npm_publishes_on_specific},
+    )
+
+
 def sharded(mode: str) -> Kind:
-    return Kind("sharded", "redis+sharded", {"subscriptionMode": mode}, {"subscription_mode": mode})
+    return Kind("sharded", "redis+sharded", {"subscriptionMode": mode}, {"key": PREFIX, "subscription_mode": mode})
+
+
+def streams(*, sharded: bool = False, recovers: bool = False) -> Kind:
+    ours = {"stream_name": PREFIX, "channel_prefix": PREFIX, "use_sharded_pub_sub": sharded}
+    return Kind("streams", "redis+streams", {"useShardedPubSub": sharded}, ours, recovers)
 
 
 KINDS = {
-    "classic": Kind("classic", "redis"),
-    "classic, answers the other way": Kind(
-        "classic", "redis", {"publishOnSpecificResponseChannel": True}, {"publish_on_specific_response_channel": False}
-    ),
+    "classic": classic(False),
+    "classic, the other way": classic(True),
     "sharded static": sharded("static"),
     "sharded dynamic": sharded("dynamic"),
     "sharded dynamic-private": sharded("dynamic-private"),
+    "streams": streams(),
+    "streams, sharded": streams(sharded=True),
+    "streams with recovery": streams(recovers=True),
 }
 
 
@@ -115,7 +130,7 @@ def node(kind: Kind, redis: RedisServer) -> Iterator[NodeServer]:
 def cluster(kind: Kind, redis: RedisServer, node: NodeServer) -> Iterator[Cluster]:
     """A mixed cluster of each kind."""
     options = {"connection_state_recovery": {}} if kind.recovers else {}
-    adapter = {"url": redis.url.replace("redis", kind.scheme), "key": PREFIX, **kind.our_options}
+    adapter = {"url": redis.url.replace("redis", kind.scheme), **kind.our_options}
     ours = [OurServer(adapter, **options) for _ in range(2)]
     for server in ours:
         blockon(Deferred.fromCoroutine(server.start()))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.mixed.cluster import END, Cluster, Crowd, Member, received
-from tests.mixed.conftest import Connect
+from tests.mixed.conftest import KINDS, Connect
 from tests.wire import ConnectionEnded
 
 TEXT = [1, "é", None, {"deep": [True, 1.5, -1, 2**40]}]
@@ -110,6 +110,18 @@ async def test_answers_that_came_in_time_are_told(sender: Member, crowd: Crowd) 
     assert (sorted(answers), complete) == ([1, 2, 3], False)
 
 
+@pytest.mark.parametrize(("place", "complete"), [("one of node", False), ("one of second", True)])
+async def test_client_that_goes_does_not_answer(cluster: Cluster, crowd: Crowd, place: str, complete: bool) -> None:
+    """Our servers tell one another, so that the asker need not wait; Node's are silent, and deaf to that."""
+    called = cluster.members["first"].call("ask", to=[crowd[place].id], timeout=0.3)
+    called_by_node = cluster.members["node"].call("ask", to=[crowd[place].id], timeout=0.3)
+    await crowd[place].asked()
+    await crowd[place].asked()
+    crowd[place].leave()
+    assert await called == ([], complete)
+    assert await called_by_node == ([], False)
+
+
 async def test_client_that_was_found_answers(sender: Member, crowd: Crowd) -> None:
     """A socket of any server can be asked."""
     for name, client in crowd.at("two").items():
@@ -183,7 +195,7 @@ async def test_other_servers_answer(sender: Member) -> None:
     assert await sender.ask("asked") == [None, None]
 
 
-@pytest.mark.parametrize("kind", ["sharded dynamic", "sharded static"], indirect=True, scope="module")
+@pytest.mark.parametrize("kind", [name for name in KINDS if "classic" not in name], indirect=True, scope="module")
 async def test_servers_exchange_bytes(cluster: Cluster, sender: Member) -> None:
     """Where they do not speak JSON."""
     await sender.tell("told", *BYTES)

@@ -12,8 +12,10 @@ from tests.mixed.node import NodeEmitter, NodeServer
 TEXT = [1, "é", None, {"deep": [True, 1.5]}]
 BYTES = [b"\x01\xff", {"deep": [b"\x05"]}, "é"]
 
-#: There is no emitter for the sharded adapter.
-pytestmark = pytest.mark.parametrize("kind", ["classic"], indirect=True, scope="module")
+#: The sharded adapter has no emitter.
+KINDS = ["classic", "streams", "streams with recovery"]
+
+pytestmark = pytest.mark.parametrize("kind", KINDS, indirect=True, scope="module")
 
 
 @pytest.fixture(params=["node"])

@@ -1,0 +1,87 @@
+"""The failure tests run with every kind of adapter whose clients can come back, and a broker that they own."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from secrets import token_hex
+
+import pytest
+from pytest_twisted import blockon
+from twisted.internet.defer import Deferred
+
+from tests.brokers.fixtures import running
+from tests.brokers.kafka import KafkaServer
+from tests.brokers.rabbitmq import RabbitMQServer
+from tests.brokers.redis import RedisServer
+from tests.brokers.server import BrokerServer
+from tests.contract.kinds import KINDS, Kind
+from tests.failures.cluster import Clients, Cluster, Trial
+
+BROKERS: dict[str, type[BrokerServer]] = {"redis": RedisServer, "kafka": KafkaServer, "rabbitmq": RabbitMQServer}
+
+NODES = 3
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "kind" in metafunc.fixturenames:
+        kinds = [kind for kind in KINDS if kind.recovers and kind.fixture]
+        metafunc.parametrize("kind", kinds, ids=lambda kind: kind.id, scope="session")
+
+
+@pytest.fixture(scope="session")
+def clients() -> Iterator[Clients]:
+    """The process with all clients."""
+    clients = Clients()
+    blockon(Deferred.fromCoroutine(clients.started()))
+    yield clients
+    blockon(Deferred.fromCoroutine(clients.stop()))
+    assert not clients.complaints, clients.complaints
+
+
+@pytest.fixture(scope="session")
+def broker(kind: Kind) -> Iterator[BrokerServer]:
+    with running(BROKERS[kind.fixture or ""]) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def lasting_cluster(kind: Kind, broker: BrokerServer) -> Iterator[Cluster]:
+    cluster = Cluster(broker, kind.adapter(broker, "t" + token_hex(6)), kind.options)
+    yield cluster
+    blockon(Deferred.fromCoroutine(cluster.end()))
+
+
+@pytest.fixture
+def cluster(lasting_cluster: Cluster) -> Cluster:
+    """Nodes that all work; a test may do what it likes to them and to their broker."""
+    cluster = lasting_cluster
+
+    async def prepare() -> None:
+        await cluster.start(NODES - len(cluster.nodes))
+        await cluster.ready()
+
+    blockon(Deferred.fromCoroutine(prepare()))
+    return cluster
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """What decides when to cut. A failure tells the seed, which can be given as FAILURES_SEED."""
+    seed = os.environ.get("FAILURES_SEED") or str(random.randrange(10**6))
+    print(f"FAILURES_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture
+def trial(cluster: Cluster, clients: Clients, chance: random.Random) -> Iterator[Trial]:
+    trial = Trial(cluster, clients, chance)
+    yield trial
+    blockon(Deferred.fromCoroutine(trial.close()))
+
+
+@pytest.fixture(params=["polling", "websocket", "upgrade"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """The transport that the clients may use; "upgrade" begins with polling and goes on over WebSocket."""
+    return request.param

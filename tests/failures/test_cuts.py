@@ -1,0 +1,60 @@
+"""Clients that are cut again and again, at any moment, and come back to any node."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+
+from tests.contract.kinds import Kind
+from tests.failures.cluster import Trial
+
+CLIENTS = 10
+
+#: How often clients are cut in one test.
+CUTS = {"redis": 100} if "TXSOCKETIO_LONG" not in os.environ else {}
+OTHER_CUTS = 30 if "TXSOCKETIO_LONG" not in os.environ else 1000
+
+#: Seconds between two cuts of a client at most.
+PATIENCE = 0.15
+
+#: Bytes after which a client is cut at most: the answers of the handshake, or many events.
+HANDSHAKE, STREAM = 500, 4000
+
+
+async def cut_all(trial: Trial, times: int, silently: bool) -> None:
+    """Cut every client so often."""
+    cuts = [Deferred.fromCoroutine(cut_often(trial, name, times, silently)) for name in trial.proxies]
+    await gatherResults(cuts, consumeErrors=True)
+
+
+async def cut_often(trial: Trial, name: str, times: int, silently: bool) -> None:
+    """Cut all connections of a client, some time or so many bytes after the last cut; it comes back to any node."""
+    proxy, chance = trial.proxies[name], trial.chance
+    for _ in range(times):
+        how = chance.random()
+        if how < 0.5:
+            await deferLater(reactor, chance.uniform(0, PATIENCE))
+            await proxy.in_use()
+            proxy.cut(silently)
+            trial.tell(f"{name} is cut")
+        else:
+            count = chance.randrange(1, HANDSHAKE if how < 0.75 else STREAM)
+            await proxy.cut_behind(count, silently)
+            trial.tell(f"{name} is cut behind {count} bytes")
+        trial.send_anywhere(name)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("silently", [False, True], ids=["reset", "silent"])
+async def test_cut_clients_miss_nothing_and_get_nothing_twice(
+    trial: Trial, kind: Kind, transport: str, silently: bool
+) -> None:
+    """Whether their node notices, or still believes in the old connection when they are back elsewhere."""
+    await trial.open(CLIENTS, transport)
+    await trial.begin()
+    await cut_all(trial, CUTS.get(kind.fixture, OTHER_CUTS) // CLIENTS, silently)
+    await trial.finish()
