@@ -20,6 +20,7 @@ class Kind:
         fixture: the broker it needs, one of tests/brokers/fixtures.py.
         own_fixture: the same for tests that harm it.
         options: of the server.
+        settles: whether a node needs a moment until what is sent to a room reaches who has just joined it.
         marks: for each test.
     """
 
@@ -28,6 +29,7 @@ class Kind:
     fixture: str | None = None
     own_fixture: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    settles: bool = False
     marks: tuple[pytest.MarkDecorator, ...] = ()
 
     @property
@@ -74,7 +76,13 @@ KINDS = (
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
     Kind("redis", of_redis(), "redis", "own_redis"),
     *(
-        Kind(f"redis-sharded-{mode}", of_redis("+sharded", subscription_mode=mode), "redis", "own_redis")
+        Kind(
+            f"redis-sharded-{mode}",
+            of_redis("+sharded", subscription_mode=mode),
+            "redis",
+            "own_redis",
+            settles=mode != "static",
+        )
         for mode in ("static", "dynamic", "dynamic-private")
     ),
     Kind("kafka", of_kafka, "kafka", "own_kafka", marks=UNCLOSED),
