@@ -181,7 +181,7 @@ class Stream:
             name = properties.correlation_id if offset else None
             own = _id_of(properties)
             if name or not names:
-                names[:] = [name or blake2b(own.encode(), digest_size=4).hexdigest()]
+                names[:] = [name or log_name(properties)]
             return bool(name) or not offset or own in marks
 
         await self._scan(channel, "first", look, lambda: marks.append(self._mark(channel, None)))
@@ -344,6 +344,11 @@ def _unavailable(failure: Failure) -> Failure:
 
 def _id_of(properties: BasicProperties) -> str:
     return f"{properties.app_id}.{properties.message_id}"
+
+
+def log_name(first: BasicProperties) -> str:
+    """The name of the log whose record 0 has these properties."""
+    return blake2b(_id_of(first).encode(), digest_size=4).hexdigest()
 
 
 def _is_record(properties: BasicProperties) -> bool:
