@@ -27,11 +27,12 @@ from txsocketio.adapters.rabbitmq_stream import STEP, Record, RecordsGone, Strea
 from txsocketio.adapters.rabbitmq_table import Table
 from txsocketio.cluster import wire
 from txsocketio.cluster.adapter import ClusterAdapter
-from txsocketio.cluster.messages import BROADCAST, INITIAL_HEARTBEAT, Message
+from txsocketio.cluster.messages import BROADCAST, INITIAL_HEARTBEAT, SOCKETS_JOIN, Message
 from txsocketio.cluster.options import ClusterOptions
 from txsocketio.cluster.peers import Entry, PeerAdapter, PeerLogAdapter, PeerLogBroker
 from txsocketio.cluster.sessions import GRACE
 from txsocketio.errors import BadMessage, BrokerUnavailable, UnserializableData
+from txsocketio.socketio.adapter import Names
 
 if TYPE_CHECKING:
     from txsocketio.socketio.namespace import Namespace
@@ -48,6 +49,9 @@ MAX_ROUTED_ROOMS = 50
 #: Rooms whose names are so long are taken for ids of sockets, and not routed: it would be a key for each client.
 ID_LENGTH = 20
 
+#: Seconds after which a node that was told to have sockets join a room has surely bound its key.
+BINDING_TIME = 10.0
+
 #: How many entries are read again at a time.
 PAGE = 500
 
@@ -59,19 +63,42 @@ class RabbitMQAdapter(PeerAdapter):
 
     broker: RabbitMQBroker
 
+    def __init__(self, namespace: Namespace, broker: RabbitMQBroker) -> None:
+        super().__init__(namespace, broker)
+        self._told_to_join: dict[str, float] = {}
+
     def start(self) -> Deferred[None]:
         self.on("create_room", self._bind)
         self.on("delete_room", self._unbind)
         return super().start()
 
     def publish(self, message: Message) -> Deferred[None]:
-        rooms = message.rooms
-        is_routed = message.type == BROADCAST and message.request is None and 0 < len(rooms) <= MAX_ROUTED_ROOMS
-        if not is_routed or any(len(room) == ID_LENGTH for room in rooms):
+        if message.type == SOCKETS_JOIN:
+            self._expect_bindings(message.names)
+        keys = self._keys_of(message)
+        if not keys:
             return super().publish(message)
         message.node = self.broker.node
-        keys = [room_key(self.namespace.name, room) for room in rooms]
         return self.broker.send_with(keys, *wire.encode(message, self.namespace.name))
+
+    def _keys_of(self, message: Message) -> list[str]:
+        """One for each of its rooms; none when every node has to get it."""
+        if message.type != BROADCAST or message.request is not None:
+            return []
+        rooms = message.rooms
+        if len(rooms) > MAX_ROUTED_ROOMS or any(len(room) == ID_LENGTH or self._is_joined(room) for room in rooms):
+            return []
+        return [room_key(self.namespace.name, room) for room in rooms]
+
+    def _expect_bindings(self, rooms: Names) -> None:
+        """Sockets elsewhere are told to join these: what is sent there next must not be faster than the bindings."""
+        now = self.namespace.clock.seconds()
+        self._told_to_join = {room: until for room, until in self._told_to_join.items() if until > now}
+        self._told_to_join.update(dict.fromkeys(rooms, now + BINDING_TIME))
+
+    def _is_joined(self, room: str) -> bool:
+        until = self._told_to_join.get(room)
+        return until is not None and until > self.namespace.clock.seconds()
 
     def _bind(self, room: str) -> None:
         if len(room) != ID_LENGTH:
