@@ -10,12 +10,12 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from tests.mixed.clients import Client
 from tests.mixed.node import NodeEmitter, NodeServer
-from tests.mixed.ours import OurServer
+from tests.mixed.ours import OurEmitter, OurServer
 
 Member = NodeServer | OurServer
 
 #: Who sends events to clients.
-Speaker = Member | NodeEmitter
+Speaker = Member | NodeEmitter | OurEmitter
 
 #: The places of the clients that each server has, and their rooms.
 PLACES = {"one": ["one"], "two": ["two"], "both": ["one", "two"]}
