@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 
 from txsocketio.adapters.rabbitmq_client import Headers, RabbitMQClient
 from txsocketio.adapters.rabbitmq_options import RabbitMQOptions
-from txsocketio.adapters.rabbitmq_stream import MAX_STEP, Record, RecordsGone, Stream
+from txsocketio.adapters.rabbitmq_stream import STEP, Record, RecordsGone, Stream
 from txsocketio.adapters.rabbitmq_table import Table
 from txsocketio.cluster import wire
 from txsocketio.cluster.adapter import ClusterAdapter
@@ -197,7 +197,7 @@ class RabbitMQBroker(PeerLogBroker):
     async def _holds(self, position: int) -> bool:
         if position > self.events.position:
             await self.events.latest()
-        return position <= self.events.position and await self.events.first() <= position + MAX_STEP
+        return position <= self.events.position and await self.events.first() <= position + STEP
 
     def _begin_anew(self) -> None:
         """Events are lost: clients have to come back, so that their applications see that and can make up for it."""

@@ -60,10 +60,10 @@ MAX_REPEATS = 10_000
 
 #: From one offset to the next, at most: where a segment begins the broker takes one for itself. When records go because
 #: they are old, a whole segment goes.
-MAX_STEP = 2
+STEP = 2
 
 #: Seconds by which the clocks of nodes and broker may differ.
-MAX_SKEW = 60.0
+SKEW = 60.0
 
 
 #: Called with the offset, the properties and the body of a record; whether that is enough.
@@ -181,7 +181,7 @@ class Stream:
             name = properties.correlation_id if offset else None
             own = _id_of(properties)
             if name or not names:
-                names[:] = [name or blake2b(own.encode(), digest_size=4).hexdigest()]
+                names[:] = [name or log_name(properties)]
             return bool(name) or not offset or own in marks
 
         await self._scan(channel, "first", look, lambda: marks.append(self._mark(channel, None)))
@@ -197,7 +197,7 @@ class Stream:
     async def _tail(self, connection: Connection) -> None:
         start: Any = self.position + 1
         if not self._is_caught_up and self.position < 0:
-            start = "next" if self._since is None else datetime.now(UTC) - timedelta(seconds=self._since + MAX_SKEW)
+            start = "next" if self._since is None else datetime.now(UTC) - timedelta(seconds=self._since + SKEW)
         channel = await connection.channel()
         await channel.window(self._options.prefetch)
         await channel.consume(self._name, self._receive, auto_ack=False, arguments={OFFSET: start})
@@ -247,7 +247,7 @@ class Stream:
         headers = properties.headers
         offset = int(headers.pop(OFFSET))
         if self._is_caught_up or self._since is not None:
-            if self._is_caught_up and offset > self.position + MAX_STEP:
+            if self._is_caught_up and offset > self.position + STEP:
                 self.on_reset()
             self.position = offset
             if _is_record(properties):
@@ -276,7 +276,7 @@ class Stream:
 
         def take(offset: int, properties: BasicProperties, body: bytes) -> bool:
             nonlocal position
-            if offset > position + MAX_STEP:
+            if offset > position + STEP:
                 raise RecordsGone(f"the records from {position + 1} to {offset - 1} are gone")
             position = offset
             is_wanted = offset <= up_to and _is_record(properties) and not seen.is_repeat(properties)
@@ -344,6 +344,11 @@ def _unavailable(failure: Failure) -> Failure:
 
 def _id_of(properties: BasicProperties) -> str:
     return f"{properties.app_id}.{properties.message_id}"
+
+
+def log_name(first: BasicProperties) -> str:
+    """The name of the log whose record 0 has these properties."""
+    return blake2b(_id_of(first).encode(), digest_size=4).hexdigest()
 
 
 def _is_record(properties: BasicProperties) -> bool:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -21,7 +19,6 @@ class Kind:
         own_fixture: the same for tests that harm it.
         options: of the server.
         settles: whether a node needs a moment until what is sent to a room reaches who has just joined it.
-        marks: for each test.
     """
 
     id: str
@@ -30,7 +27,6 @@ class Kind:
     own_fixture: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     settles: bool = False
-    marks: tuple[pytest.MarkDecorator, ...] = ()
 
     @property
     def recovers(self) -> bool:
@@ -40,7 +36,7 @@ class Kind:
     @property
     def has_emitter(self) -> bool:
         """Whether processes that are no servers can emit to its clients."""
-        return self.fixture in ("redis", "kafka")
+        return self.fixture is not None
 
 
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
@@ -59,10 +55,6 @@ def of_rabbitmq(**options: object) -> Callable[[Any, str], object]:
 def of_kafka(kafka: Any, name: str) -> object:
     """The option `adapter` for Kafka."""
     return f"{kafka.url}/{name}"
-
-
-# kafka-python leaves it to the garbage collector to close the sockets of connections that were never made.
-UNCLOSED = (pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),)
 
 
 def of_streams(redis: Any, name: str) -> dict[str, object]:
@@ -85,8 +77,8 @@ KINDS = (
         )
         for mode in ("static", "dynamic", "dynamic-private")
     ),
-    Kind("kafka", of_kafka, "kafka", "own_kafka", marks=UNCLOSED),
-    Kind("kafka-log", of_kafka, "kafka", "own_kafka", RECOVERY, UNCLOSED),
+    Kind("kafka", of_kafka, "kafka", "own_kafka"),
+    Kind("kafka-log", of_kafka, "kafka", "own_kafka", RECOVERY),
     Kind("redis-streams", of_streams, "redis", "own_redis"),
     Kind("redis-streams-log", of_streams, "redis", "own_redis", RECOVERY),
     Kind("rabbitmq", of_rabbitmq(), "rabbitmq", "own_rabbitmq"),

@@ -22,7 +22,7 @@ class Client {
       reconnectionDelay: 5,
       reconnectionDelayMax: 40,
       // Cut between the answer to the WebSocket handshake and the Engine.IO handshake, the client notices nothing else.
-      timeout: 500,
+      timeout: 1500,
     });
     this.socket.on("connect", () => this.note("connect", this.socket.id, this.socket.recovered));
     this.socket.on("disconnect", (reason) => this.note("disconnect", reason));

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress, IConnector, IListeningPort
 from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -90,6 +90,9 @@ class To(ClientFactory):
 
     def buildProtocol(self, address: IAddress) -> Far:
         return self.far
+
+    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
+        self.far.near.transport.abortConnection()
 
 
 class Proxy(Factory):

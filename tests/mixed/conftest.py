@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 
 from tests.brokers.redis import RedisServer
 from tests.mixed.clients import Client
-from tests.mixed.cluster import Cluster, Crowd
+from tests.mixed.cluster import Cluster, Crowd, together
 from tests.mixed.node import NodeServer
 from tests.mixed.ours import OurServer
 
@@ -128,16 +128,13 @@ def node(kind: Kind, redis: RedisServer) -> Iterator[NodeServer]:
 
 @pytest.fixture
 def cluster(kind: Kind, redis: RedisServer, node: NodeServer) -> Iterator[Cluster]:
-    """A mixed cluster of each kind."""
+    """A mixed cluster of each kind. Our servers are new for each test, which must leave nothing in the reactor."""
     options = {"connection_state_recovery": {}} if kind.recovers else {}
     adapter = {"url": redis.url.replace("redis", kind.scheme), **kind.our_options}
     ours = [OurServer(adapter, **options) for _ in range(2)]
-    for server in ours:
-        blockon(Deferred.fromCoroutine(server.start()))
+    blockon(together(server.start() for server in ours))
     yield Cluster(node, *ours)
-    for server in ours:
-        blockon(Deferred.fromCoroutine(server.stop()))
-    blockon(node.emptied())
+    blockon(together(server.stop() for server in ours))
 
 
 @pytest.fixture
@@ -145,4 +142,4 @@ def crowd(cluster: Cluster) -> Iterator[Crowd]:
     """Clients of all servers of the cluster."""
     crowd = blockon(Deferred.fromCoroutine(cluster.connect()))
     yield crowd
-    crowd.leave()
+    blockon(Deferred.fromCoroutine(cluster.see_off(crowd)))

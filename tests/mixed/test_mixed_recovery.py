@@ -7,9 +7,11 @@ from itertools import cycle, islice
 from typing import Any
 
 import pytest
+from pytest_twisted import blockon
+from twisted.internet.defer import Deferred
 
 from tests.mixed.clients import Client
-from tests.mixed.cluster import Cluster, Member
+from tests.mixed.cluster import Cluster, Crowd, Member
 
 pytestmark = pytest.mark.parametrize("kind", ["streams with recovery"], indirect=True, scope="module")
 
@@ -42,7 +44,7 @@ class Traveller:
     async def leave(self, member: Member) -> None:
         """Lose the connection; the server notices."""
         self.client.cut()
-        await member.emptied()
+        await member.lost(self.client.id)
 
     async def arrive(self, member: Member) -> bool:
         """Come back; whether as the same."""
@@ -66,8 +68,8 @@ def set_out(cluster: Cluster) -> Iterator[SetOut]:
         return traveller
 
     yield set_out
-    for traveller in travellers:
-        traveller.client.leave()
+    crowd = Crowd({str(number): traveller.client for number, traveller in enumerate(travellers)})
+    blockon(Deferred.fromCoroutine(cluster.see_off(crowd)))
 
 
 @pytest.mark.parametrize("before", ["node", "first"])
