@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CLIENT := .cache/client
 
-.PHONY: run test lint types pytest docs bench clean
+.PHONY: run test lint types pytest docs bench bench-cluster clean
 
 # The demo on port 3000. ARGS are handed to it: make run ARGS="--listen tcp:4000".
 run: $(VENV)/run client
@@ -36,6 +36,10 @@ docs: $(VENV)/docs
 
 bench: $(VENV)/run
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-cluster: $(VENV)/test
+	tests/setup.sh
+	$(BIN)/python benchmarks/cluster.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .cache .tox build docs/_build *.egg-info benchmarks/.cache benchmarks/node_modules

@@ -26,7 +26,7 @@ from twisted.internet.defer import Deferred, fail, gatherResults, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txsocketio.adapters.kafka_connections import Connections, take_over_log, troubles
+from txsocketio.adapters.kafka_connections import Connections, milliseconds, take_over_log, troubles
 from txsocketio.adapters.kafka_outbox import PARTITION, Headers, Outbox
 from txsocketio.adapters.kafka_queries import Ends, Queries
 from txsocketio.adapters.kafka_reader import WRITER, Following, Gap, Record, Start, Tail
@@ -45,8 +45,8 @@ LOOK_BACK = 500
 #: Seconds for what is still to be written when the client stops.
 DRAIN_TIMEOUT = 0.5
 
-#: Milliseconds for a topic that was created to get its leader.
-CREATION_TIMEOUT = 10_000
+#: Seconds for a topic that was created to get its leader.
+CREATION_TIMEOUT = 10.0
 
 
 class KafkaLog:
@@ -304,7 +304,7 @@ class KafkaClient:
             with closing(connections.admin()) as admin:
                 ids = self._topics(admin)
                 return [(_ends(admin, log.topic), ids[log.topic]) for log in self._logs]
-        except (KafkaError, RuntimeError) as error:  # RuntimeError: the client was stopped
+        except (KafkaError, RuntimeError) as error:  # RuntimeError: closed meanwhile
             text = f"Kafka cannot be used at {self.address}: {error}"
             raise BrokerUnavailable(f"{text} ({troubles.latest})" if troubles.latest else text) from None
         finally:
@@ -316,7 +316,7 @@ class KafkaClient:
         for log in self._logs:
             if log.topic not in there:
                 self._create(admin, log)
-        admin.wait_for_topics(names, CREATION_TIMEOUT)
+        admin.wait_for_topics(names, milliseconds(CREATION_TIMEOUT))
         topics = admin.describe_topics(names)
         for topic in topics:
             if len(topic["partitions"]) != 1:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaConnectionError, KafkaError
 from kafka.net.compat import KafkaNetClient
+from kafka.net.selector import NetworkSelector
 from twisted.logger import Logger
 
 if TYPE_CHECKING:
@@ -26,16 +27,16 @@ log = Logger()
 #: constructors of producers and consumers return at once, with a broker or without.
 API_VERSION = (4, 0)
 
-#: Milliseconds between attempts to connect, the first and the longest. With the library's 30 s a reader was still deaf
-#: 35 s after the broker's return.
-RECONNECT, RECONNECT_MAX = 50, 500
+#: Seconds between attempts to connect, the first and the longest. With the library's 30 s a reader was still deaf 35 s
+#: after the broker's return.
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 
-#: Milliseconds that `send` may block, which it does only without metadata; a bound for ending a thread, too.
-MAX_BLOCK = 250
+#: Seconds that `send` may block, which it does only without metadata; whoever stops the thread waits so long.
+MAX_BLOCK = 0.25
 
-#: Milliseconds that a broker holds an empty answer to a reader back: of the log's end, and of a part of it. What
-#: comes meanwhile is sent at once; but nothing else can be asked on the connection.
-LONG_POLL, SHORT_POLL = 500, 50
+#: Seconds that a broker holds an empty answer to a reader back: at the log's end, and elsewhere. What comes meanwhile
+#: is sent at once; but nothing else can be asked on the connection.
+LONG_POLL, SHORT_POLL = 0.5, 0.05
 
 #: How many records the library hands over at a time: 2.7 ms of work that other threads wait for.
 MAX_RECORDS = 500
@@ -44,20 +45,49 @@ MAX_RECORDS = 500
 JOIN_TIMEOUT = 2.0
 
 
-class _Connection(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no types
-    """What a client reaches the brokers through; several threads may close it."""
+class _Loop(NetworkSelector):  # type: ignore[misc]  # kafka-python has no types
+    """The loop of a client's network thread, which another thread may close at any time.
+
+    That of kafka-python forgets that it is to stop when it is told so too early, and starts again when it is closed.
+    """
 
     def __init__(self, **settings: Any) -> None:
-        self._closing = Lock()
+        self.life = RLock()
         self.is_closed = False
         super().__init__(**settings)
 
-    def close(self, node_id: object = None) -> None:
-        with self._closing:
-            super().close(node_id)
-            if node_id is None:
+    def start(self) -> None:
+        with self.life:
+            if self.is_closed:
+                raise KafkaConnectionError("closed")
+            super().start()
+            self.run(_nothing)  # now it runs
+
+    def close(self) -> None:
+        with self.life:
+            if not self.is_closed:
                 self.is_closed = True
-                self._net.stop()  # the client may have started its thread behind an earlier close
+                self.stop()
+                connecting = [key.fileobj for key in self._selector.get_map().values()]
+                super().close()
+                for sock in connecting:
+                    sock.close()  # kafka-python leaves that to the garbage collector
+
+
+async def _nothing() -> None:
+    pass
+
+
+class _Connection(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no types
+    """What a client reaches the brokers through."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.loop = _Loop(**settings)
+        super().__init__(net=self.loop, **settings)
+
+    def close(self, node_id: object = None) -> None:
+        with self.loop.life:
+            super().close(node_id)
 
 
 class Connections:
@@ -74,10 +104,10 @@ class Connections:
         Raises:
             KafkaError: none is, within `start_timeout`.
         """
-        timeout = int(self._options.start_timeout * 1000)
+        timeout = milliseconds(self._options.start_timeout)
         return KafkaAdminClient(bootstrap_timeout_ms=timeout, kafka_client=self._open, **self._common())
 
-    def consumer(self, long_poll: int = LONG_POLL, metadata_age: float = 300.0) -> Any:
+    def consumer(self, long_poll: float = LONG_POLL, metadata_age: float = 300.0) -> Any:
         """A reader that belongs to no group and starts nowhere: it is told each position, or fails."""
         return KafkaConsumer(
             kafka_client=self._open,
@@ -86,9 +116,9 @@ class Connections:
             auto_offset_reset="none",
             allow_auto_create_topics=False,
             fetch_min_bytes=1,
-            fetch_max_wait_ms=long_poll,
+            fetch_max_wait_ms=milliseconds(long_poll),
             max_poll_records=MAX_RECORDS,
-            metadata_max_age_ms=int(metadata_age * 1000),
+            metadata_max_age_ms=milliseconds(metadata_age),
             metrics_enabled=False,
             **self._common(),
         )
@@ -103,8 +133,8 @@ class Connections:
             batch_size=65536,
             compression_type=self._options.compression,
             max_request_size=self._options.max_request_size,
-            max_block_ms=MAX_BLOCK,
-            delivery_timeout_ms=int(self._options.delivery_timeout * 1000),
+            max_block_ms=milliseconds(MAX_BLOCK),
+            delivery_timeout_ms=milliseconds(self._options.delivery_timeout),
             metrics_enabled=False,
             **self._common(),
         )
@@ -116,12 +146,12 @@ class Connections:
 
     def _open(self, **settings: Any) -> _Connection:
         connection = _Connection(**settings, **self._patience())
-        self._opened = [*(each for each in self._opened if not each.is_closed), connection]
+        self._opened = [*(each for each in self._opened if not each.loop.is_closed), connection]
         return connection
 
     def _patience(self) -> dict[str, int]:
         # The default of 10 s and more would keep us waiting for a broker that accepts, and is frozen.
-        timeout = int(self._options.request_timeout * 1000)
+        timeout = milliseconds(self._options.request_timeout)
         return {"socket_connection_setup_timeout_ms": timeout, "socket_connection_setup_timeout_max_ms": timeout}
 
     def _common(self) -> dict[str, Any]:
@@ -129,9 +159,9 @@ class Connections:
         return {
             "bootstrap_servers": list(address.servers),
             "api_version": API_VERSION,
-            "request_timeout_ms": int(options.request_timeout * 1000),
-            "reconnect_backoff_ms": RECONNECT,
-            "reconnect_backoff_max_ms": RECONNECT_MAX,
+            "request_timeout_ms": milliseconds(options.request_timeout),
+            "reconnect_backoff_ms": milliseconds(FIRST_PAUSE),
+            "reconnect_backoff_max_ms": milliseconds(LONGEST_PAUSE),
             "security_protocol": options.protocol_for(address),
             "ssl_check_hostname": options.check_hostname,
             "ssl_cafile": options.ca_file,
@@ -141,6 +171,11 @@ class Connections:
             "sasl_plain_username": address.user,
             "sasl_plain_password": address.password,
         }
+
+
+def milliseconds(seconds: float) -> int:
+    """As kafka-python wants them."""
+    return int(seconds * 1000)
 
 
 def topic_id(consumer: Any, topic: str) -> UUID | None:

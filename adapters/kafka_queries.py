@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txsocketio.adapters.kafka_connections import MAX_RECORDS, SHORT_POLL
+from txsocketio.adapters.kafka_connections import MAX_RECORDS, SHORT_POLL, milliseconds
 from txsocketio.adapters.kafka_reader import POLL, Record, Sightings, record_of
 from txsocketio.errors import BrokerUnavailable, WorldError
 
@@ -111,7 +111,9 @@ class Queries:
 
     def _add(self, job: _Reading | _Looking) -> None:
         with self._changed:
-            if self._stopped or len(self._waiting) >= MAX_WAITING:
+            if self._stopped or not self._is_available:
+                job.result.errback(BrokerUnavailable("Kafka is away"))
+            elif len(self._waiting) >= MAX_WAITING:
                 job.result.errback(BrokerUnavailable("too many wait for answers of Kafka"))
             else:
                 self._waiting.append(job)
@@ -128,8 +130,7 @@ class Queries:
     def join(self) -> None:
         """Wait until it has, and fail what waits."""
         self._thread.join()
-        for job in self._waiting:
-            self._fire(job, Failure(BrokerUnavailable("the connection to Kafka is closed")))
+        self._dismiss()
 
     # In our thread
 
@@ -168,7 +169,7 @@ class Queries:
     def _ask(self, consumer: Any) -> None:
         self._asked = self._reactor.seconds()
         try:
-            ends = consumer.end_offsets(self._partitions, timeout_ms=int(self._timeout / 4 * 1000))
+            ends = consumer.end_offsets(self._partitions, timeout_ms=milliseconds(self._timeout / 4))
         except KafkaError:
             if self._reactor.seconds() - self._answered >= self._timeout:
                 self._tell(False)
@@ -179,8 +180,16 @@ class Queries:
 
     def _tell(self, is_available: bool) -> None:
         if is_available is not self._is_available and not self._stopped:
-            self._is_available = is_available
+            with self._changed:
+                self._is_available = is_available
             self._reactor.callFromThread(self._on_available, is_available)
+            if not is_available:
+                self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Whoever waits has waited in vain."""
+        while self._waiting:
+            self._fire(self._waiting.popleft(), Failure(BrokerUnavailable("Kafka is away")))
 
     # What somebody wants to know
 
@@ -209,7 +218,7 @@ class Queries:
         self._reactor.callFromThread(job.result.callback, outcome)
 
     def _look(self, consumer: Any, job: _Looking) -> Ends:
-        partition, timeout = job.following.partition, int(self._timeout * 1000)
+        partition, timeout = job.following.partition, milliseconds(self._timeout)
         begins = consumer.beginning_offsets([partition], timeout)
         return Ends(begins[partition], consumer.end_offsets([partition], timeout)[partition])
 
@@ -219,12 +228,12 @@ class Queries:
         seen = Sightings()
         found: list[Record] = []
         position = reading.after + 1
-        end = consumer.end_offsets([partition], timeout_ms=int(self._timeout * 1000))[partition]
+        end = consumer.end_offsets([partition], timeout_ms=milliseconds(self._timeout))[partition]
         consumer.assign([partition])
         consumer.seek(partition, position)
         try:
             while len(found) < reading.limit and position <= min(reading.up_to, end - 1):
-                for record in consumer.poll(POLL, max_records=MAX_RECORDS).get(partition, ()):
+                for record in consumer.poll(milliseconds(POLL), max_records=MAX_RECORDS).get(partition, ()):
                     if self._is_wanted(record, reading, seen) and len(found) < reading.limit:
                         found.append(record_of(record))
                 position = consumer.position(partition)

@@ -13,7 +13,7 @@ from kafka import TopicPartition
 from kafka.errors import LogTruncationError, OffsetOutOfRangeError
 from twisted.logger import Logger
 
-from txsocketio.adapters.kafka_connections import topic_id
+from txsocketio.adapters.kafka_connections import milliseconds, topic_id
 from txsocketio.adapters.kafka_outbox import PARTITION, STUCK, Headers
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-#: Milliseconds that one look for records waits, and with it whoever wants the thread to end.
-POLL = 250
+#: Seconds that one look for records waits, and with it whoever wants the thread to end.
+POLL = 0.25
 
 #: Seconds between attempts to read on after a failure.
 BACKOFF = 0.25
 
-#: Milliseconds that the ends of a log may take to be found out before reading starts.
-OFFSETS_TIMEOUT = 2000
+#: Seconds that it may take to find out where the logs begin and end before they are read.
+OFFSETS_TIMEOUT = 2.0
 
 #: Seconds between looks at whether a topic is still the same one.
 METADATA_AGE = 1.0
@@ -202,8 +202,8 @@ class Tail:
     def _set_out(self, consumer: Any) -> None:
         partitions = list(self._followed)
         consumer.assign(partitions)
-        begins = consumer.beginning_offsets(partitions, OFFSETS_TIMEOUT)
-        ends = consumer.end_offsets(partitions, OFFSETS_TIMEOUT)
+        begins = consumer.beginning_offsets(partitions, milliseconds(OFFSETS_TIMEOUT))
+        ends = consumer.end_offsets(partitions, milliseconds(OFFSETS_TIMEOUT))
         for partition, each in self._followed.items():
             gap = each.find_gap(begins[partition], ends[partition], topic_id(consumer, partition.topic))
             if gap is not None:
@@ -215,7 +215,7 @@ class Tail:
         self._reopen.clear()
         while not self._stopped.is_set() and not self._reopen.is_set() and self._are_the_same(consumer):
             try:
-                batches = consumer.poll(POLL)
+                batches = consumer.poll(milliseconds(POLL))
             except (OffsetOutOfRangeError, LogTruncationError):
                 return
             if batches:
@@ -226,7 +226,7 @@ class Tail:
 
     def _hand_over(self, batches: list[tuple[Following, list[Any]]]) -> None:
         taken = [(each, each.take(records), each.position) for each, records in batches]
-        while not self._room.acquire(timeout=POLL / 1000):
+        while not self._room.acquire(timeout=POLL):
             if self._stopped.is_set():
                 return
         self._reactor.callFromThread(self._deliver, taken)

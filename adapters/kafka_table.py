@@ -78,16 +78,11 @@ class KafkaTable:
         return len(self._rows)
 
     def get(self, key: bytes) -> Deferred[bytes | None]:
-        """Fires with the row, None when there is none. It can be late by the moment that a record takes to come here.
-
-        Where there is none, it is made sure that there was none when this was called.
+        """Fires with the row as it was when this was called, or later; None when there was none.
 
         Fails with:
-            BrokerUnavailable: that could not be made sure.
+            BrokerUnavailable: nobody knows.
         """
-        value = self._value(key)
-        if value is not None:
-            return succeed(value)
         return self._log.latest().addCallback(lambda _: self._value(key))
 
     def swap(self, key: bytes, old: bytes | None, new: bytes | None) -> Deferred[bytes | None]:

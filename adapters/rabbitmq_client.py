@@ -27,6 +27,7 @@ from twisted.logger import Logger
 from txsocketio.adapters.rabbitmq_connection import cause_of, connect
 from txsocketio.adapters.rabbitmq_options import parse_url
 from txsocketio.adapters.rabbitmq_publisher import Publisher, Repeats
+from txsocketio.adapters.tls import TLS
 from txsocketio.errors import BrokerUnavailable
 from txsocketio.types import Json
 
@@ -82,6 +83,7 @@ class RabbitMQClient:
         self.dropped = 0
         self._reactor = reactor
         self._address = parse_url(url)
+        self._tls = TLS(options.ca_file) if self._address.secure else None
         self._options = options
         self._node = node
         self._repeats = Repeats()
@@ -100,7 +102,11 @@ class RabbitMQClient:
         """Send to every node that has bound one of the keys; each gets it once.
 
         Returns:
-            Fires when the broker has it, and fails with BrokerUnavailable at once when too much already waits.
+            Fires when the broker has it.
+
+        Raises:
+            BrokerUnavailable: no more can wait for the broker.
+            UnserializableData: the broker would not take one that is so large.
         """
         if len(keys) > 1:
             headers = {**(headers or {}), "CC": [*keys[1:]]}
@@ -170,7 +176,7 @@ class RabbitMQClient:
     async def _serve(self, host: tuple[str, int]) -> Exception:
         """Be connected to this host; why that is over."""
         options = self._options
-        connecting = connect(self._reactor, self._address, host, options)
+        connecting = connect(self._reactor, self._address, host, options, self._tls)
         connection = await self._within(options.connect_timeout, connecting)
         liveness = Liveness(self._reactor, options, connection, self._echo)
         try:

@@ -1,30 +1,29 @@
 """One connection to RabbitMQ: pika's, with what it leaves out.
 
-pika tells no reason when it cannot log in, writes to the transport without looking whether anything leaves, and hands a
-wrong certificate through. Its channels are used as they are, below its own Deferreds: those keep what is delivered in
-a queue without a bound, and look through all unconfirmed messages at each confirmation.
+pika tells no reason when it cannot log in, and writes to the transport without looking whether anything leaves. Its
+channels are used as they are, below its own Deferreds: those keep what is delivered in a queue without a bound, and
+look through all unconfirmed messages at each confirmation.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pika import BasicProperties, ConnectionParameters, PlainCredentials, exceptions
 from pika.adapters.twisted_connection import TwistedProtocolConnection
-from service_identity.pyopenssl import verify_hostname, verify_ip_address
-from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Factory, connectionDone
-from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from txsocketio.adapters.tls import TLS
+from txsocketio.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
     from pika.channel import Channel as PikaChannel
@@ -40,8 +39,6 @@ Receive = Callable[[BasicProperties, str, bytes], None]
 #: Bytes that are read in one turn of the reactor. pika needs 40 to 60 us for a small message: what fits into Twisted's
 #: 64 KB would hold up everything else for 25 ms.
 READ_SIZE = 16_384
-
-PEM_END = b"-----END CERTIFICATE-----"
 
 # pika logs several errors for each attempt to connect. What matters of them is in our log, once.
 if logging.getLogger("pika").level == logging.NOTSET:
@@ -64,8 +61,15 @@ class Channel:
         channel.add_on_close_callback(lambda _, reason: self._closed(reason))
         channel.add_on_cancel_callback(lambda _: self.on_closed(exceptions.ConsumerCancelled("queue is gone")))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be written."""
+        return self._channel.is_open  # type: ignore[no-any-return]
+
     def promise(self) -> Deferred[Any]:
         """A Deferred for somebody to fire; it fails when the channel is closed before."""
+        if self._channel.is_closed:
+            return fail(exceptions.ChannelWrongStateError("the channel is closed"))
         promised: Deferred[Any] = Deferred()
         self._promised.add(promised)
 
@@ -128,8 +132,9 @@ class Channel:
         return self.call("confirm_delivery", ack_nack_callback=confirmed)
 
     def publish(self, exchange: str, key: str, body: bytes, properties: BasicProperties, mandatory: bool) -> None:
-        """Write a message. Hot path."""
-        self._channel.basic_publish(exchange, key, body, properties, mandatory)
+        """Write a message; in vain when the channel is closed, which `on_closed` tells. Hot path."""
+        if self._channel.is_open:
+            self._channel.basic_publish(exchange, key, body, properties, mandatory)
 
     def close(self) -> None:
         """Let it go; what was under way on it is forgotten."""
@@ -154,7 +159,7 @@ class Connection(TwistedProtocolConnection):  # type: ignore[misc]
 
     Args:
         parameters: of AMQP.
-        hostname: whom the certificate has to name; None without TLS.
+        host: whom the certificate has to name, if there is one.
 
     Attributes:
         is_blocked: the broker takes nothing, since it runs out of memory or disk.
@@ -165,11 +170,11 @@ class Connection(TwistedProtocolConnection):  # type: ignore[misc]
     transport: Any
     ready: Deferred[Any] | None
 
-    def __init__(self, parameters: ConnectionParameters, hostname: str | None) -> None:
+    def __init__(self, parameters: ConnectionParameters, host: str) -> None:
         super().__init__(parameters)
         self.is_blocked = self.is_full = False
         self.on_flow: Callable[[], None] = lambda: None
-        self._hostname = hostname or ""
+        self._host = host
         self._reason: Exception | None = None
         self._ended: Deferred[None] | None = None
 
@@ -223,12 +228,10 @@ class Connection(TwistedProtocolConnection):  # type: ignore[misc]
         super().makeConnection(transport)
 
     def handshakeCompleted(self) -> None:
-        # Twisted only logs it when a certificate names nobody.
         try:
-            verify = verify_ip_address if _is_ip(self._hostname) else verify_hostname
-            verify(self.transport.getHandle(), self._hostname)
-        except Exception as error:  # noqa: BLE001 - border: what cannot be verified is wrong, whatever the reason
-            self.abort(ConnectionError(f"the certificate is not for {self._hostname}: {error!r}"))
+            TLS.check(self.transport, self._host)
+        except BrokerUnavailable as error:
+            self.abort(error)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._reason = self._reason or self._impl._error  # what the broker has said, which pika is about to overwrite
@@ -282,7 +285,9 @@ class Once(Factory):
         return self._connection
 
 
-async def connect(reactor: Any, address: Address, host: tuple[str, int], options: RabbitMQOptions) -> Connection:
+async def connect(
+    reactor: Any, address: Address, host: tuple[str, int], options: RabbitMQOptions, tls: TLS | None
+) -> Connection:
     """A connection that is logged in.
 
     Raises:
@@ -293,33 +298,17 @@ async def connect(reactor: Any, address: Address, host: tuple[str, int], options
         credentials=PlainCredentials(address.user, address.password),
         heartbeat=max(1, round(options.heartbeat)),
     )
-    connection = Connection(parameters, host[0] if address.secure else None)
+    connection = Connection(parameters, host[0])
     opened = connection.ready  # pika forgets it when it has fired
     assert opened is not None
-    await _endpoint(reactor, host, address.secure, options).connect(Once(connection))
+    endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, *host, timeout=options.connect_timeout)
+    await (endpoint if tls is None else tls.wrap(endpoint, host[0])).connect(Once(connection))
     try:
         await opened
     except BaseException:
         connection.abort()
         raise
     return connection
-
-
-def _endpoint(reactor: Any, host: tuple[str, int], secure: bool, options: RabbitMQOptions) -> IStreamClientEndpoint:
-    endpoint = HostnameEndpoint(reactor, *host, timeout=options.connect_timeout)
-    if not secure:
-        return endpoint
-    trust = platformTrust() if options.ca_file is None else _authorities(options.ca_file)
-    return wrapClientTLS(optionsForClientTLS(host[0], trustRoot=trust), endpoint)
-
-
-def _authorities(path: str) -> Any:
-    texts = Path(path).read_bytes().split(PEM_END)[:-1]
-    return trustRootFromCertificates([Certificate.loadPEM(text + PEM_END) for text in texts])
-
-
-def _is_ip(host: str) -> bool:
-    return isIPAddress(host) or isIPv6Address(host)
 
 
 def cause_of(error: BaseException) -> str:

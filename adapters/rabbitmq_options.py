@@ -31,6 +31,12 @@ class RabbitMQOptions(MemberOptions):
     liveness_interval: float = option(1.0, "Seconds from one echo through the broker to the next.")
     liveness_timeout: float = option(3.0, "Seconds of silence after which the broker counts as away.")
     reconnect_max_delay: float = option(1.0, "Seconds between two attempts to connect, at most.")
+    max_message_size: int = option(134_217_728, "The largest message that RabbitMQ was told to take, in bytes.")
+    room_routing: bool = option(
+        False,
+        "Whether a node gets only those broadcasts that are for rooms of its clients. Without recovery only; what it "
+        "costs is told in :doc:`/howto/rabbitmq`.",
+    )
     queue_bytes: int = option(
         256_000_000, "Bytes that may wait in the broker for a node that does not read; the oldest go first."
     )
@@ -38,8 +44,8 @@ class RabbitMQOptions(MemberOptions):
     log_max_age: float = option(3600.0, "Seconds after which the broker may drop records of a log, segment by segment.")
     log_max_bytes: int = option(1_000_000_000, "Bytes of a log beyond which it does so before.")
     log_segment_bytes: int = option(50_000_000, "Bytes of one segment of a log.")
-
-    table_bytes: int = option(256_000_000, "Bytes of a table of sessions in memory; beyond, the oldest entries go.")
+    max_sessions: int = option(200_000, "How many sessions of clients are kept, when clients can be recovered.")
+    max_sessions_bytes: int = option(256_000_000, "Bytes that these may have together, on each node.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

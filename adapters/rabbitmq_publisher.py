@@ -16,9 +16,9 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from pika import BasicProperties
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 
-from txsocketio.errors import BrokerUnavailable
+from txsocketio.errors import BrokerUnavailable, UnserializableData
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
@@ -92,10 +92,17 @@ class Publisher:
         headers: dict[str, Json] | None = None,
         name_log: Callable[[], str] | None = None,
     ) -> Deferred[None]:
-        """Fires when the broker has the message; fails at once with BrokerUnavailable when no more can wait."""
+        """Fires when the broker has the message.
+
+        Raises:
+            BrokerUnavailable: no more can wait for the broker.
+            UnserializableData: the broker would not take one that is so large.
+        """
+        if len(body) > self._options.max_message_size:
+            raise UnserializableData(f"{len(body)} bytes are more than RabbitMQ takes (max_message_size)")
         waiting = len(self._waiting) + len(self._unconfirmed)
         if waiting >= self._options.max_outbox or self._bytes + len(body) > self._options.max_outbox_bytes:
-            return fail(BrokerUnavailable(f"{waiting} messages already wait for RabbitMQ"))
+            raise BrokerUnavailable(f"{waiting} messages already wait for RabbitMQ")
         entry = Entry(exchange, key, body, self.sign(headers), name_log)
         self._bytes += entry.size
         self._waiting.append(entry)
@@ -127,7 +134,7 @@ class Publisher:
         if connection is None or channel is None:
             return
         waiting = self._waiting
-        while waiting and not (connection.is_full or connection.is_blocked):
+        while waiting and channel.is_open and not (connection.is_full or connection.is_blocked):
             entry = waiting.popleft()
             self._unconfirmed[self._next_tag()] = entry
             if entry.name_log is not None:

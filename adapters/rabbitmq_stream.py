@@ -7,9 +7,9 @@
                                              a segment ends: the broker takes an offset for itself
 
 The log's name. A stream that was deleted and declared again counts from 0 anew, and nothing in AMQP tells it from the
-one before. So a log has a name that is that of its record 0: the node and number which that carries. All later records
-repeat it, since the first ones go when they are old. To learn it a node appends a marker, without a name yet, and looks
-at the first record that there is.
+one before. So a log has a name that is made of its record 0: of the node and number which that carries. All later
+records repeat it, since the first ones go when they are old. To learn it a node appends a marker, without a name yet,
+and looks at the first record that there is.
 
 The log's end. Where a consumer of "next" begins is not told. So the node appends a second marker once it consumes:
 where it comes back is the end as of now, and everything behind it will come.
@@ -20,12 +20,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pika import BasicProperties
 from pika.exceptions import ChannelClosedByBroker
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredSemaphore, fail
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from txsocketio.adapters.rabbitmq_connection import ignore
 from txsocketio.adapters.rabbitmq_publisher import Repeats
@@ -58,10 +60,10 @@ MAX_REPEATS = 10_000
 
 #: From one offset to the next, at most: where a segment begins the broker takes one for itself. When records go because
 #: they are old, a whole segment goes.
-MAX_STEP = 2
+STEP = 2
 
 #: Seconds by which the clocks of nodes and broker may differ.
-MAX_SKEW = 60.0
+SKEW = 60.0
 
 
 #: Called with the offset, the properties and the body of a record; whether that is enough.
@@ -93,7 +95,7 @@ class Stream:
         since: seconds back from now where reading begins; at the end when None.
 
     Attributes:
-        identity: the log's name; another one when the log is another.
+        identity: the log's name, 8 hexadecimal digits; another one when the log is another.
         position: of the latest record that was told; -1 before the first.
         on_record: called with each record, in their order.
         on_reset: called when the next record does not follow the last one: the log is another, or what was between is
@@ -119,15 +121,20 @@ class Stream:
         self._since = since
         self._connection: Connection | None = None
         self._is_caught_up = False
-        self._awaited: tuple[str, Deferred[None]] | None = None
+        self._channel: Channel | None = None
+        self._marks: dict[str, Deferred[None]] = {}
+        self._asked: list[Deferred[None]] = []
+        self._is_asking = False
         self._seen = Repeats()
         self._repeats: deque[int] = deque(maxlen=MAX_REPEATS)
         self._reads = DeferredSemaphore(MAX_READS)
 
     def append(self, body: bytes, headers: dict[str, Json] | None = None) -> Deferred[None]:
-        """Fires when the log has it; fails with BrokerUnavailable at once when too much already waits.
+        """Fires when the log has it; where it stands is told by reading it back.
 
-        Where it stands is told by reading it back.
+        Raises:
+            BrokerUnavailable: no more can wait for the broker.
+            UnserializableData: the broker would not take one that is so large.
         """
         return self._publisher.publish("", self._name, body, headers, self._identify_log)
 
@@ -141,10 +148,10 @@ class Stream:
         self._connection = connection
         await self._declare(connection)
         identity = await self._identify(connection)
-        if self.identity not in ("", identity):
+        before, self.identity = self.identity, identity
+        if before not in ("", identity):
             self.position = -1
             self.on_reset()
-        self.identity = identity
         await self._tail(connection)
 
     async def _declare(self, connection: Connection) -> None:
@@ -174,7 +181,7 @@ class Stream:
             name = properties.correlation_id if offset else None
             own = _id_of(properties)
             if name or not names:
-                names[:] = [name or own]
+                names[:] = [name or log_name(properties)]
             return bool(name) or not offset or own in marks
 
         await self._scan(channel, "first", look, lambda: marks.append(self._mark(channel, None)))
@@ -190,22 +197,57 @@ class Stream:
     async def _tail(self, connection: Connection) -> None:
         start: Any = self.position + 1
         if not self._is_caught_up and self.position < 0:
-            start = "next" if self._since is None else datetime.now(UTC) - timedelta(seconds=self._since + MAX_SKEW)
+            start = "next" if self._since is None else datetime.now(UTC) - timedelta(seconds=self._since + SKEW)
         channel = await connection.channel()
         await channel.window(self._options.prefetch)
         await channel.consume(self._name, self._receive, auto_ack=False, arguments={OFFSET: start})
+        self._channel = channel
         if not self._is_caught_up:
-            caught_up = channel.promise()
-            self._awaited = self._mark(channel, self.identity), caught_up
-            await caught_up
+            await self._read_mark(channel)
             self._is_caught_up = True
+
+    def _read_mark(self, channel: Channel) -> Deferred[None]:
+        """Fires when everything has been told that is in the log now."""
+        mark = self._mark(channel, self.identity)
+        read: Deferred[None] = channel.promise()
+        self._marks[mark] = read
+
+        def forget(result: Any) -> Any:
+            self._marks.pop(mark, None)
+            return result
+
+        return read.addBoth(forget)
+
+    def latest(self) -> Deferred[None]:
+        """Fires when everything has been told that was in the log when this was called.
+
+        It fails with BrokerUnavailable. Those who ask while an answer is awaited wait for the next one together.
+        """
+        asked: Deferred[None] = Deferred()
+        self._asked.append(asked)
+        if not self._is_asking:
+            self._ask()
+        return self._bounded(asked)
+
+    def _ask(self) -> None:
+        asked, self._asked = self._asked, []
+        self._is_asking = True
+        read = fail(BrokerUnavailable("RabbitMQ is away")) if self._channel is None else self._read_mark(self._channel)
+        read.addBoth(self._answer, asked)
+
+    def _answer(self, result: Any, asked: list[Deferred[None]]) -> None:
+        self._is_asking = False
+        for each in asked:
+            each.callback(result)
+        if self._asked:
+            self._ask()
 
     def _receive(self, properties: BasicProperties, key: str, body: bytes) -> None:
         """Take a record. Hot path."""
         headers = properties.headers
         offset = int(headers.pop(OFFSET))
         if self._is_caught_up or self._since is not None:
-            if self._is_caught_up and offset > self.position + MAX_STEP:
+            if self._is_caught_up and offset > self.position + STEP:
                 self.on_reset()
             self.position = offset
             if _is_record(properties):
@@ -213,9 +255,9 @@ class Stream:
                     self._repeats.append(offset)
                 else:
                     self.on_record(Record(offset, headers, body))
-        if not self._is_caught_up and self._awaited is not None and self._awaited[0] == _id_of(properties):
+        if self._marks and properties.type == MARKER and _id_of(properties) in self._marks:
             self.position = offset
-            self._awaited[1].callback(None)
+            self._marks[_id_of(properties)].callback(None)
 
     # --- reading what has been ---
 
@@ -234,7 +276,7 @@ class Stream:
 
         def take(offset: int, properties: BasicProperties, body: bytes) -> bool:
             nonlocal position
-            if offset > position + MAX_STEP:
+            if offset > position + STEP:
                 raise RecordsGone(f"the records from {position + 1} to {offset - 1} are gone")
             position = offset
             is_wanted = offset <= up_to and _is_record(properties) and not seen.is_repeat(properties)
@@ -288,12 +330,26 @@ class Stream:
             channel.close()
 
     def _within(self, waiting: Coroutine[Any, Any, Result]) -> Deferred[Result]:
-        return Deferred.fromCoroutine(waiting).addTimeout(self._options.request_timeout, self._clock)
+        return self._bounded(Deferred.fromCoroutine(waiting))
+
+    def _bounded(self, waiting: Deferred[Result]) -> Deferred[Result]:
+        return waiting.addTimeout(self._options.request_timeout, self._clock).addErrback(_unavailable)
+
+
+def _unavailable(failure: Failure) -> Failure:
+    if failure.check(RecordsGone) is None:
+        raise BrokerUnavailable(str(failure.value))
+    return failure
 
 
 def _id_of(properties: BasicProperties) -> str:
     return f"{properties.app_id}.{properties.message_id}"
 
 
+def log_name(first: BasicProperties) -> str:
+    """The name of the log whose record 0 has these properties."""
+    return blake2b(_id_of(first).encode(), digest_size=4).hexdigest()
+
+
 def _is_record(properties: BasicProperties) -> bool:
-    return properties.type is None and properties.app_id is not None
+    return properties.type is None and bool(properties.app_id) and properties.message_id.isdecimal()

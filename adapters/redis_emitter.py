@@ -1,8 +1,8 @@
 """What emitters send to Redis, and how.
 
     redis            PUBLISH     as the npm package @socket.io/redis-emitter 5
-    redis+streams    XADD        as @socket.io/redis-streams-emitter 0.1
-    redis+sharded    SPUBLISH    as a server with the sharded adapter of @socket.io/redis-adapter 8
+    redis+streams    XADD        as @socket.io/redis-streams-emitter 0.1, but to the stream that servers read
+    redis+sharded    SPUBLISH    as a server with the sharded adapter of @socket.io/redis-adapter 8 does
 
 A Twisted program sends with the client of the servers. What blocks needs one that works without a reactor, in any
 thread and after a fork: that is the package `redis`, since txredisapi can do nothing without a reactor.
@@ -21,8 +21,10 @@ from txsocketio.adapters.redis import RedisOptions
 from txsocketio.adapters.redis_address import RedisAddress
 from txsocketio.adapters.redis_client import RedisClient
 from txsocketio.adapters.redis_outbox import Outbox
-from txsocketio.adapters.redis_pubsub import PubSubOptions
-from txsocketio.adapters.redis_wire import encode_request, pack
+from txsocketio.adapters.redis_sharded import RedisShardedOptions
+from txsocketio.adapters.redis_streams import RedisStreamsOptions, remainder
+from txsocketio.adapters.redis_streams_wire import encode_entry
+from txsocketio.adapters.redis_wire import encode, encode_request, pack
 from txsocketio.cluster.emitter import Outlet
 from txsocketio.cluster.messages import BROADCAST, SERVER_SIDE_EMIT, Message
 from txsocketio.socketio.brokers import require
@@ -42,10 +44,10 @@ Telling: TypeAlias = Callable[[Any, str, Message], Command]
 class RedisEmitters:
     """Makes outlets for one kind of adapter; see `EmitterFactory`."""
 
-    options_class: type[PubSubOptions]
+    options_class: type[RedisOptions | RedisShardedOptions | RedisStreamsOptions]
     command: Telling
 
-    def __call__(self, url: str, options: Any, blocking: bool, /) -> Outlet[Any]:
+    def __call__(self, url: str, options: Any, blocking: bool, recovers: bool, /) -> Outlet[Any]:
         address, command = RedisAddress.parse(url), partial(self.command, options)
         if blocking:
             require("an emitter that blocks", ("redis",), "redis")
@@ -61,7 +63,11 @@ class RedisOutlet:
     """Sends without blocking. What is to be sent while Redis is away waits for it, up to `max_outbox`."""
 
     def __init__(
-        self, address: RedisAddress, options: PubSubOptions, command: Callable[[str, Message], Command], reactor: Any
+        self,
+        address: RedisAddress,
+        options: RedisOptions | RedisShardedOptions | RedisStreamsOptions,
+        command: Callable[[str, Message], Command],
+        reactor: Any,
     ) -> None:
         self._command = command
         self._client = RedisClient(address, options, reactor, subscribes=False)
@@ -88,6 +94,26 @@ def _classic(options: RedisOptions, namespace: str, message: Message) -> Command
     return b"PUBLISH", f"{options.key}-request#{namespace}#".encode(), encode_request(message, namespace)
 
 
+def _sharded(options: RedisShardedOptions, namespace: str, message: Message) -> Command:
+    # Also what is for one room goes to the common channel: servers that have just been told to have clients join it may
+    # not be subscribed to its own yet.
+    data = message.data if message.opts is None else {**message.data, "opts": message.opts}
+    fields = {"type": message.type, "data": data, "uid": message.node, "nsp": namespace}
+    return b"SPUBLISH", _channel(options.key, namespace, ()), encode(fields)
+
+
+def _streams(options: RedisStreamsOptions, namespace: str, message: Message) -> Command:
+    if message.type == BROADCAST:
+        message.data = {"packet": {**message.data["packet"], "nsp": namespace}}
+        message.opts = _ordered(message)
+    name, type, text, _ = encode_entry(message, namespace, options.only_plaintext)
+    fields = (b"uid", message.node.encode(), b"nsp", name, b"type", type.encode(), b"data", text)
+    stream, count = options.stream_name, options.stream_count
+    if count > 1:
+        stream += f"-{abs(remainder(namespace, count))}"
+    return b"XADD", stream.encode(), b"MAXLEN", b"~", b"%d" % options.max_len, b"*", *fields
+
+
 def _channel(key: str, namespace: str, rooms: Sequence[str]) -> bytes:
     """Where a broadcast is published: one room has a channel of its own."""
     return f"{key}#{namespace}#{rooms[0]}#".encode() if len(rooms) == 1 else f"{key}#{namespace}#".encode()
@@ -100,3 +126,5 @@ def _ordered(message: Message) -> dict[str, Json]:
 
 
 classic = RedisEmitters(RedisOptions, _classic)
+sharded = RedisEmitters(RedisShardedOptions, _sharded)
+streams = RedisEmitters(RedisStreamsOptions, _streams)

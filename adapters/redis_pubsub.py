@@ -9,7 +9,7 @@ What the kinds of publish/subscribe have in common; they differ in their channel
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
@@ -43,6 +43,10 @@ Listener: TypeAlias = Callable[[bytes, bytes], None]
 
 #: The methods of the client that subscribe and unsubscribe.
 Subscribe: TypeAlias = Callable[..., Deferred[None]]
+
+#: Bytes from which on it is found out whether somebody here wants an event before the event itself is decoded. For
+#: 100 kB 200 -> 5 us when nobody does, for 200 bytes nothing is gained (CPython 3.11).
+LARGE = 2000
 
 _GLOB = re.compile(rb"[*?\[\]\\]")
 
@@ -157,6 +161,10 @@ class PubSubAdapter(ClusterAdapter):
     def tell(self, command: bytes, channel: bytes, message: bytes) -> None:
         """Publish what is worth nothing later."""
         self.broker.client.execute(command, channel, message).addErrback(logged)
+
+    def is_wanted(self, rooms: Iterable[Json], excluded: Iterable[Json]) -> bool:
+        """Whether an event is for somebody here."""
+        return bool(self.rooms.select([*map(str, rooms)], [*map(str, excluded)]))
 
     def shown(self, message: Message) -> Message:
         """An answer as other servers may see it."""

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, ClassVar
 import orjson
 from twisted.internet.defer import Deferred
 
-from txsocketio.adapters.redis_pubsub import PubSubAdapter, PubSubBroker, PubSubOptions, Subscribe, logged
+from txsocketio.adapters.redis_pubsub import LARGE, PubSubAdapter, PubSubBroker, PubSubOptions, Subscribe, logged
 from txsocketio.adapters.redis_wire import decode, encode
 from txsocketio.cluster.messages import BROADCAST, SOCKETS_JOIN, Message
 from txsocketio.cluster.requests import Others
 from txsocketio.engineio.options import option
 from txsocketio.errors import BadMessage
 from txsocketio.socketio.adapter import all_of
+from txsocketio.types import Json
 
 if TYPE_CHECKING:
     from txsocketio.socketio.namespace import Namespace
@@ -101,10 +102,14 @@ class RedisShardedAdapter(PubSubAdapter):
     def publish(self, message: Message) -> Deferred[None]:
         if message.type == SOCKETS_JOIN and self._mode != STATIC:
             self._expect(message.names)
-        return self.broker.outbox.publish(b"SPUBLISH", self._channel_for(message), self._encode_message(message))
+        message.node = self.broker.node
+        content = encode_message(message, self.namespace.name)
+        return self.broker.outbox.publish(b"SPUBLISH", self._channel_for(message), content)
 
     def answer(self, node: str, message: Message) -> None:
-        self.tell(b"SPUBLISH", b"%b%b#" % (self._channel, node.encode()), self._encode_message(self.shown(message)))
+        message.node = self.broker.node
+        content = encode_message(self.shown(message), self.namespace.name)
+        self.tell(b"SPUBLISH", b"%b%b#" % (self._channel, node.encode()), content)
 
     def others(self) -> Deferred[Others]:
         return Deferred.fromCoroutine(self.count("SHARD", self._channel, self._channel))
@@ -155,11 +160,6 @@ class RedisShardedAdapter(PubSubAdapter):
 
     # --- messages ---
 
-    def _encode_message(self, message: Message) -> bytes:
-        data = message.data if message.opts is None else {**message.data, "opts": message.opts}
-        fields = {"type": message.type, "data": data, "uid": self.broker.node, "nsp": self.namespace.name}
-        return encode(fields)
-
     def _receive_for_room(self, channel: bytes, content: bytes) -> None:
         room = channel[len(self._channel) : -1].decode(errors="replace")
         if self.rooms.members(room):
@@ -169,13 +169,50 @@ class RedisShardedAdapter(PubSubAdapter):
         """Take a message. Our own are known by how they end, most of them before they are decoded."""
         if content.endswith(self._own_end):
             return
-        fields = decode(content)
-        type, data, node = fields.get("type"), fields.get("data") or {}, fields.get("uid")
-        if node != self.broker.node and fields.get("nsp") == self.namespace.name:
-            if not isinstance(type, int) or not isinstance(data, dict):
-                raise BadMessage("a message without type or data")
-            opts = data.pop("opts", None)
-            self.receive(Message(type, data, opts, str(node)))
+        opts = opts_of_event(content) if len(content) >= LARGE else None
+        if opts is not None and not self.is_wanted(opts["rooms"], opts["except"]):
+            return
+        message = decode_message(content, self.namespace.name)
+        if message is not None and message.node != self.broker.node:
+            self.receive(message)
+
+
+def encode_message(message: Message, namespace: str) -> bytes:
+    """The message on the wire."""
+    data = message.data if message.opts is None else {**message.data, "opts": message.opts}
+    return encode({"type": message.type, "data": data, "uid": message.node, "nsp": namespace})
+
+
+def decode_message(content: bytes, namespace: str) -> Message | None:
+    """The message; None when it is for another namespace.
+
+    Raises:
+        BadMessage: it cannot be understood.
+    """
+    fields = decode(content)
+    type, data, node = fields.get("type"), fields.get("data"), fields.get("uid")
+    if fields.get("nsp") != namespace:
+        return None
+    data = {} if data is None else data
+    if not isinstance(type, int) or not isinstance(data, dict) or not isinstance(node, str):
+        raise BadMessage("a message without type, data or uid")
+    return Message(type, data, data.pop("opts", None), node)
+
+
+def opts_of_event(content: bytes) -> dict[str, Json] | None:
+    """Whom an event is for, without a look at the event; None when it has to be decoded to find out.
+
+    What comes behind the event are the last few bytes of the message, which become JSON again by two braces.
+    """
+    begin = content.rfind(b'},"opts":{"rooms":[')
+    if begin < 0 or not content.startswith(b'{"type":3,"data":{"packet":'):
+        return None
+    try:
+        data: dict[str, Json] = orjson.loads(b'{"data":{' + content[begin + 2 :])["data"]
+    except orjson.JSONDecodeError:
+        return None
+    opts: dict[str, Json] = data["opts"]
+    return opts if data.keys() == {"opts"} and isinstance(opts.get("except"), list) else None
 
 
 def _may_be_a_socket(room: str) -> bool:

@@ -104,6 +104,7 @@ class RedisStreamsBroker(Broker):
             reader.on_entry = self._entry
             reader.on_gap = partial(self._gap, number)
         self._listeners: dict[bytes, StreamsAdapter] = {}
+        self._is_reading = False
 
     def adapter(self, namespace: Namespace) -> StreamsAdapter:
         self._warn_of_lost_stream(namespace.name)
@@ -117,9 +118,15 @@ class RedisStreamsBroker(Broker):
         return Deferred.fromCoroutine(self._start())
 
     async def _start(self) -> None:
+        for writer in self._writers:
+            writer.outbox.start()
         await self.client.start()
         for reader in self._readers:
             await reader.start()
+        # Only now may entries leave: what one emits has to be behind the place from which this node reads.
+        self._is_reading = True
+        if self.is_available:
+            self._open()
 
     def stop(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._stop())
@@ -129,6 +136,7 @@ class RedisStreamsBroker(Broker):
             left = all_of(writer.outbox.when_empty() for writer in self._writers)
             await left.addTimeout(LEAVING, self.server.engine.clock, lambda *_: None)
         self.lost()
+        self._is_reading = False
         for writer in self._writers:
             writer.outbox.stop()
         for reader in self._readers:
@@ -137,6 +145,10 @@ class RedisStreamsBroker(Broker):
 
     def _ready(self) -> None:
         self.connected()
+        if self._is_reading:
+            self._open()
+
+    def _open(self) -> None:
         for writer in self._writers:
             writer.outbox.open()
 

@@ -21,6 +21,7 @@ from twisted.logger import Logger
 
 from txsocketio.adapters.redis_streams_reader import Entry, extent
 from txsocketio.adapters.redis_streams_wire import (
+    EntryMessage,
     decode_entry,
     encode,
     encode_entry,
@@ -130,8 +131,8 @@ class StreamsAdapter(ClusterAdapter):
     def _writer(self) -> StreamWriter:
         return self.broker.writer_of(self.namespace.name)
 
-    def read_entry(self, position: int, message: Message, size: int) -> None:
-        """The next entry of this namespace, also one of this node; `size` bytes."""
+    def read_entry(self, position: int, message: EntryMessage, size: int) -> None:
+        """The next entry of this namespace, also one of this node; `size` bytes. Hot path."""
         if message.node != self.broker.node:
             self.receive(message)
 
@@ -193,11 +194,12 @@ class StreamsLogAdapter(StreamsAdapter, LogAdapter):
 
     # --- the stream ---
 
-    def read_entry(self, position: int, message: Message, size: int) -> None:
+    def read_entry(self, position: int, message: EntryMessage, size: int) -> None:
         if message.type == SERVER_SIDE_EMIT and message.node == self.broker.node:
             self.recovery.log.position = position
         else:
             self.read(position, message, size)
+            message.forget()  # the log may keep it
 
     def skip_to(self, position: int) -> None:
         self.recovery.log.begin(position)

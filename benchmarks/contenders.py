@@ -85,7 +85,12 @@ def _tool(name: str, advice: str) -> str:
     return path
 
 
-def _install_node() -> None:
+def install_node() -> None:
+    """Install what the servers of Node need, unless that has been done.
+
+    Raises:
+        MissingTool: Node or npm is not there.
+    """
     _tool("node", "Node is not installed (Debian: apt install nodejs npm); leave it out with --servers.")
     npm = _tool("npm", "npm is not installed (Debian: apt install npm); leave Node out with --servers.")
     command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
@@ -136,7 +141,7 @@ CONTENDERS = {
             _nothing,
             frozenset({"connect", "polling"}),
         ),
-        Contender(NODE, "Node socket.io", ("node", _script("node_server.js")), _install_node),
+        Contender(NODE, "Node socket.io", ("node", _script("node_server.js")), install_node),
         Contender(
             PYTHON_SOCKETIO[0],
             "python-socketio, aiohttp + uvloop",

@@ -1,6 +1,7 @@
 /* The load of the benchmarks: ready-made frames and requests in a closed loop, every reply compared byte for byte.
 
        load CASE PORT SERVER_PID CONNECTIONS OUTSTANDING WARM_UP SECONDS
+       load cross PORT SERVER_PID CONNECTIONS 1 WARM_UP SECONDS SENDER_PORT SENDER_PID RATE EVENT
 
    echo       events over WebSocket, each answered by an event; OUTSTANDING of them per connection
    ack        events answered by an acknowledgement
@@ -9,6 +10,8 @@
    connect    TCP, WebSocket handshake, Engine.IO open, Socket.IO connect, closing handshake
    polling    events over long-polling: a POST, and the GET that was waiting for the answer
    memory     resident memory of the server for each idle connection
+   cross      RATE events a second from one client of another server, SENDER, to all connections of this one; an open
+              loop, so the latency of each delivery is that of a server which does not wait for its clients
 
    Prints one JSON object. CPU time is that of all threads of the server, as the kernel counts it for the process.
 
@@ -536,23 +539,116 @@ static void run_memory(void) {
     printf("{\"figure\": %.3f, \"count\": %d, \"server_busy\": 0}\n", kib, total - first);
 }
 
+/* ---- cross: events come at a steady rate from a client of another server ---- */
+
+#define STEPS 1000000 /* latencies that are told apart */
+#define STEP 10e-6    /* seconds between two of them */
+
+static int sender_port, sender_pid;
+static double event_rate;
+static const char *event_name;
+static unsigned latencies[STEPS];
+static bool is_measuring;
+
+/* The payload carries the time at which it was sent; what the server appends to the event does not matter. */
+static bool take_news(struct connection *c) {
+    struct bytes payload = held_text(c);
+    if (!payload.start) return false;
+    char *at = memmem(payload.start, payload.size, "\"at\":\"", 6);
+    if (at && is_measuring) {
+        long step = (now() - strtod(at + 6, NULL)) / STEP;
+        latencies[step < STEPS ? step : STEPS - 1]++;
+        done++;
+    } else if (!at && payload.start[0] != '2') {
+        unexpected("an event", payload.start, payload.size);
+    }
+    drop_held(c, payload.start + payload.size - c->held);
+    return true;
+}
+
+static void send_news(struct connection *c) {
+    char event[256];
+    snprintf(event, sizeof event, "42[\"%s\",{\"user\":\"u1\",\"text\":\"hello world\",\"at\":\"%020.9f\"}]",
+             event_name, now());
+    struct bytes frame = text_frame(true, event);
+    send_all(c, frame);
+    free(frame.start);
+}
+
+/* Sends what is due, and sleeps until more is; gives how many were sent. */
+static long send_for(struct connection *sender, double time) {
+    static struct epoll_event events[256];
+    static double due;
+    long sent = 0;
+    if (!due) due = now();
+    for (double end = now() + time; now() < end;) {
+        for (; due <= now(); due += 1 / event_rate, sent++) send_news(sender);
+        int n = epoll_wait(poller, events, 256, 1);
+        if (n < 0) die("epoll_wait: %s", strerror(errno));
+        for (int i = 0; i < n; i++) {
+            struct connection *c = events[i].data.ptr;
+            c->receive(c);
+        }
+    }
+    return sent;
+}
+
+static double percentile(double part) {
+    long left = part * done;
+    int step = 0;
+    while (step < STEPS - 1 && (left -= latencies[step]) >= 0) step++;
+    return step * STEP * 1e3;
+}
+
+static double cpu_of(int pid) {
+    server_pid = pid;
+    return server_cpu();
+}
+
+static void run_cross(void) {
+    int receiver_pid = server_pid, receivers = connection_count;
+    struct connection *sender = &connections[receivers];
+    open_all();
+    port = sender_port;
+    connection_count++;
+    make_websocket_messages();
+    open_websocket(&connections[started++]);
+    while (opened < connection_count) turn();
+    for (int i = 0; i < connection_count; i++) connections[i].take = take_news;
+    send_for(sender, warm_up);
+    is_measuring = true;
+    double sender_before = cpu_of(sender_pid), receiver_before = cpu_of(receiver_pid);
+    long sent = send_for(sender, seconds);
+    double sender_cpu = cpu_of(sender_pid) - sender_before, receiver_cpu = cpu_of(receiver_pid) - receiver_before;
+    printf("{\"sent\": %ld, \"delivered\": %ld, \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"sender_us\": %.2f, "
+           "\"receiver_us\": %.2f, \"sender_busy\": %.3f, \"receiver_busy\": %.3f}\n",
+           sent, done, percentile(0.5), percentile(0.99), sender_cpu / sent * 1e6, receiver_cpu / sent * 1e6,
+           sender_cpu / seconds, receiver_cpu / seconds);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
 } cases[] = {
     {"echo", run_echo},       {"ack", run_ack},         {"binary", run_binary}, {"broadcast", run_broadcast},
-    {"connect", run_connect}, {"polling", run_polling}, {"memory", run_memory},
+    {"connect", run_connect}, {"polling", run_polling}, {"memory", run_memory},       {"cross", run_cross},
 };
 
 int main(int argument_count, char **arguments) {
-    if (argument_count != 8) die("CASE PORT SERVER_PID CONNECTIONS OUTSTANDING WARM_UP SECONDS");
+    if (argument_count != 8 && argument_count != 12) die("CASE PORT SERVER_PID CONNECTIONS OUTSTANDING WARM_UP SECONDS");
     port = atoi(arguments[2]);
     server_pid = atoi(arguments[3]);
     connection_count = atoi(arguments[4]);
     outstanding = atoi(arguments[5]);
     warm_up = atof(arguments[6]);
     seconds = atof(arguments[7]);
-    connections = calloc(connection_count, sizeof *connections);
+    if (argument_count == 12) {
+        sender_port = atoi(arguments[8]);
+        sender_pid = atoi(arguments[9]);
+        event_rate = atof(arguments[10]);
+        event_name = arguments[11];
+    }
+    connections = calloc(connection_count + 1, sizeof *connections);
     poller = epoll_create1(0);
     make_websocket_messages();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -42,11 +42,11 @@ class Bench:
         Raises:
             Failed: The server did not start, gave a wrong reply or stopped answering.
         """
-        with self._server(command) as (port, pid, errors):
+        with server(command, self.server_core) as started:
             load = subprocess.run(
                 [
-                    *_on_core(self.load_core),
-                    *(self.load_program, case.load, str(port), str(pid)),
+                    *on_core(self.load_core),
+                    *(self.load_program, case.load, str(started.port), str(started.pid)),
                     *(str(case.connections), str(case.outstanding), str(self.warm_up), str(self.seconds)),
                 ],
                 capture_output=True,
@@ -55,33 +55,52 @@ class Bench:
                 check=False,
             )
             if load.returncode:
-                raise Failed(f"{load.stderr.strip()}\n{_text_of(errors)}".rstrip())
+                raise Failed(f"{load.stderr.strip()}\n{started.complaints()}".rstrip())
         found = json.loads(load.stdout)
         return Sample(found["figure"], found["server_busy"])
 
-    @contextmanager
-    def _server(self, command: Sequence[str]) -> Iterator[tuple[int, int, Path]]:
-        """A server's port, process id and file of complaints. It ends when its standard input does."""
-        with tempfile.NamedTemporaryFile() as errors:
-            process = subprocess.Popen(
-                [*_on_core(self.server_core), *command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
-            )
-            with process:
-                try:
-                    line = process.stdout.readline() if process.stdout else ""
-                    if not line.strip().isdigit():
-                        raise Failed(f"{' '.join(command)} did not start:\n{_text_of(Path(errors.name))}")
-                    yield int(line), process.pid, Path(errors.name)
-                finally:
-                    _end(process)
+
+@dataclass(frozen=True)
+class Started:
+    """A server that is running."""
+
+    port: int
+    pid: int
+    errors: Path
+
+    def complaints(self) -> str:
+        """The last of what it wrote to its standard error."""
+        return _text_of(self.errors)
 
 
-def _on_core(core: int) -> tuple[str, ...]:
+@contextmanager
+def server(command: Sequence[str], core: int) -> Iterator[Started]:
+    """A server that ends with the `with` block: when its standard input does.
+
+    Raises:
+        Failed: it did not start.
+    """
+    with tempfile.NamedTemporaryFile() as errors:
+        process = subprocess.Popen(
+            [*on_core(core), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        with process:
+            try:
+                line = process.stdout.readline() if process.stdout else ""
+                if not line.strip().isdigit():
+                    raise Failed(f"{' '.join(command)} did not start:\n{_text_of(Path(errors.name))}")
+                yield Started(int(line), process.pid, Path(errors.name))
+            finally:
+                _end(process)
+
+
+def on_core(core: int) -> tuple[str, ...]:
+    """What makes a command run on one core."""
     return "taskset", "--cpu-list", str(core)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from pytest_twisted import blockon
 
+from tests.adapters.kafka_clients import make_kafka, topic  # noqa: F401 - fixtures
 from tests.adapters.redis_clients import Watched
 
 

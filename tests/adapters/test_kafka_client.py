@@ -2,62 +2,30 @@
 
 from __future__ import annotations
 
-import gc
-import re
-import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 
 import pytest
-from kafka import KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient
-from pytest_twisted import blockon
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
+from tests.adapters.kafka_clients import (
+    SHORT,
+    Make,
+    Start,
+    administer,
+    delete_and_create,
+    delete_records,
+    fill,
+    left_threads,
+)
 from tests.brokers.kafka import KafkaServer
 from txsocketio.adapters.kafka_client import LOOK_BACK, KafkaClient, KafkaLog
-from txsocketio.adapters.kafka_options import KafkaAddress, KafkaOptions
 from txsocketio.adapters.kafka_queries import PositionGone
 from txsocketio.adapters.kafka_reader import Gap, Record
 from txsocketio.errors import BrokerError, BrokerUnavailable
 
-# kafka-python leaves it to the garbage collector to close the sockets of connections that failed.
-pytestmark = [pytest.mark.timeout(120), pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
-
-Start = Callable[..., Awaitable[KafkaServer]]
-Make = Callable[..., KafkaClient]
-
-#: So short that tests see the end of them.
-SHORT = {"request_timeout": 1.0, "liveness_timeout": 1.5}
-
-
-@pytest.fixture
-def topic(request: pytest.FixtureRequest) -> str:
-    """A name for the topic of a test; there is none yet."""
-    return re.sub(r"\W", "-", request.node.name)
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Makes clients, which are stopped after the test and must leave no thread then."""
-    clients: list[KafkaClient] = []
-
-    def make(url: str, node: str = "", **options: object) -> KafkaClient:
-        name = node or f"node{len(clients)}"
-        clients.append(KafkaClient(reactor, KafkaAddress.of(url), KafkaOptions.of(options), name))
-        return clients[-1]
-
-    yield make
-    blockon(gatherResults([client.stop() for client in clients]))
-    gc.collect()
-    assert not blockon(Deferred.fromCoroutine(left_threads()))
-
-
-def kafka_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if "kafka" in thread.name]
+pytestmark = pytest.mark.timeout(120)
 
 
 class Reader:
@@ -141,9 +109,9 @@ def changes(client: KafkaClient) -> Callable[[], Deferred[bool]]:
 # Writing and reading
 
 
-async def test_records_come_back_as_they_were_written(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_records_come_back_as_they_were_written(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """Any bytes, in the order of writing, to who writes and to others alike; a record may be without a value."""
-    one, two = make(kafka.url), make(kafka.url)
+    one, two = make_kafka(kafka.url), make_kafka(kafka.url)
     logs = [client.log(topic, client.options.log_settings()) for client in (one, two)]
     readers = [Reader(log) for log in logs]
     await gatherResults([one.start(), two.start()])
@@ -156,9 +124,9 @@ async def test_records_come_back_as_they_were_written(kafka: KafkaServer, topic:
     assert logs[0].position == logs[1].position == 3
 
 
-async def test_many_records_stay_in_order(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_many_records_stay_in_order(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """Twenty thousand at once, and then read again in pieces."""
-    client = make(kafka.url, max_outbox=20_000)
+    client = make_kafka(kafka.url, max_outbox=20_000)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     await client.start()
@@ -170,9 +138,9 @@ async def test_many_records_stay_in_order(kafka: KafkaServer, topic: str, make: 
     assert [record.value for piece in pieces for record in piece] == expected
 
 
-async def test_piece_of_the_log_can_be_read_again(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_piece_of_the_log_can_be_read_again(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """Behind one position up to another, not beyond the end; and it is said when it is not there any more."""
-    client = make(kafka.url)
+    client = make_kafka(kafka.url)
     log = client.log(topic, client.options.log_settings())
     await client.start()
     await gatherResults([log.append(None, [], b"%d" % number) for number in range(10)])
@@ -186,14 +154,14 @@ async def test_piece_of_the_log_can_be_read_again(kafka: KafkaServer, topic: str
         await log.read(3, 9, 100)
 
 
-async def test_start_does_not_read_what_was_written_before(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_start_does_not_read_what_was_written_before(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """A node joins a busy cluster at once."""
-    before = make(kafka.url)
+    before = make_kafka(kafka.url)
     before.log(topic, before.options.log_settings())
     await before.start()
     await before.stop()
     await deferToThread(fill, kafka, topic, 200_000)
-    client = make(kafka.url)
+    client = make_kafka(kafka.url)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     await client.start()
@@ -206,9 +174,9 @@ async def test_start_does_not_read_what_was_written_before(kafka: KafkaServer, t
 # Refusals
 
 
-async def test_record_that_is_too_large_is_refused(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_record_that_is_too_large_is_refused(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """By the client or by the broker; the others are written."""
-    client = make(kafka.url, max_request_size=100_000)
+    client = make_kafka(kafka.url, max_request_size=100_000)
     log = client.log(topic, {"max.message.bytes": "50000"})
     reader = Reader(log)
     await client.start()
@@ -222,27 +190,27 @@ async def test_record_that_is_too_large_is_refused(kafka: KafkaServer, topic: st
     assert [len(value or b"") for value in reader.values] == [10, 20, 30]
 
 
-async def test_missing_topic_is_created_only_if_allowed(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_missing_topic_is_created_only_if_allowed(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """Where administrators create topics, the error names the one that they have to."""
-    client = make(kafka.url, create_topics=False)
+    client = make_kafka(kafka.url, create_topics=False)
     client.log(topic, {})
     with pytest.raises(BrokerError, match=topic):
         await client.start()
 
 
-async def test_topic_with_several_partitions_is_refused(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_topic_with_several_partitions_is_refused(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """It would have no order."""
     await deferToThread(administer, kafka, lambda admin: admin.create_topics({topic: {"num_partitions": 2}}))
-    client = make(kafka.url)
+    client = make_kafka(kafka.url)
     client.log(topic, {})
     with pytest.raises(BrokerError, match="partitions"):
         await client.start()
 
 
-async def test_full_outbox_refuses_at_once(own_kafka: Start, topic: str, make: Make) -> None:
+async def test_full_outbox_refuses_at_once(own_kafka: Start, topic: str, make_kafka: Make) -> None:
     """What was accepted before is written when the broker is back."""
     kafka = await own_kafka()
-    client = make(kafka.url, max_outbox=100, max_outbox_bytes=1500)
+    client = make_kafka(kafka.url, max_outbox=100, max_outbox_bytes=1500)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     await client.start()
@@ -265,10 +233,12 @@ def refused(log: KafkaLog, size: int) -> None:
 # Outages
 
 
-async def test_kill_under_traffic_loses_repeats_and_reorders_nothing(own_kafka: Start, topic: str, make: Make) -> None:
+async def test_kill_under_traffic_loses_repeats_and_reorders_nothing(
+    own_kafka: Start, topic: str, make_kafka: Make
+) -> None:
     """Two write and a third reads, all the time."""
     kafka = await own_kafka()
-    clients = [make(kafka.url, **SHORT) for _ in range(3)]
+    clients = [make_kafka(kafka.url, **SHORT) for _ in range(3)]
     logs = [client.log(topic, client.options.log_settings()) for client in clients]
     reader = Reader(logs[2])
     await gatherResults([client.start() for client in clients])
@@ -283,10 +253,10 @@ async def test_kill_under_traffic_loses_repeats_and_reorders_nothing(own_kafka: 
     await check(reader, traffic)
 
 
-async def test_frozen_broker_is_noticed_and_nothing_is_lost(own_kafka: Start, topic: str, make: Make) -> None:
+async def test_frozen_broker_is_noticed_and_nothing_is_lost(own_kafka: Start, topic: str, make_kafka: Make) -> None:
     """Longer than the request timeout, so that connections are given up meanwhile."""
     kafka = await own_kafka()
-    clients = [make(kafka.url, request_timeout=1.0, liveness_timeout=4.0) for _ in range(2)]
+    clients = [make_kafka(kafka.url, request_timeout=1.0, liveness_timeout=4.0) for _ in range(2)]
     logs = [client.log(topic, client.options.log_settings()) for client in clients]
     reader = Reader(logs[1])
     await gatherResults([client.start() for client in clients])
@@ -302,10 +272,10 @@ async def test_frozen_broker_is_noticed_and_nothing_is_lost(own_kafka: Start, to
     await check(reader, traffic)
 
 
-async def test_producer_that_has_died_is_replaced(own_kafka: Start, topic: str, make: Make) -> None:
+async def test_producer_that_has_died_is_replaced(own_kafka: Start, topic: str, make_kafka: Make) -> None:
     """kafka-python's stays silent for ever when it gives up what it has tried twice: ours gives it up in turn."""
     kafka = await own_kafka()
-    clients = [make(kafka.url, request_timeout=1.0, liveness_timeout=6.0, delivery_timeout=2.5) for _ in range(2)]
+    clients = [make_kafka(kafka.url, request_timeout=1.0, liveness_timeout=6.0, delivery_timeout=2.5) for _ in range(2)]
     logs = [client.log(topic, client.options.log_settings()) for client in clients]
     reader = Reader(logs[1])
     await gatherResults([client.start() for client in clients])
@@ -330,17 +300,16 @@ async def check(reader: Reader, traffic: list[Traffic]) -> None:
     assert not reader.gaps
 
 
-async def test_topic_that_is_created_again_is_another_log(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_topic_that_is_created_again_is_another_log(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """It is said so, once, and reading goes on with the first record of the new one."""
-    client = make(kafka.url)
+    client = make_kafka(kafka.url)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     await client.start()
     name = log.name
     await gatherResults([log.append(None, [], b"old") for _ in range(5)])
     await reader.count(5)
-    await deferToThread(administer, kafka, lambda admin: admin.delete_topics([topic]))
-    await deferToThread(administer, kafka, lambda admin: admin.create_topics({topic: {"num_partitions": 1}}))
+    await deferToThread(delete_and_create, kafka, topic)
     await reader.until(lambda: bool(reader.gaps))
     assert [(gap.expected, gap.found, gap.is_other_topic) for gap in reader.gaps] == [(5, 0, True)]
     assert log.name != name
@@ -352,9 +321,9 @@ async def test_topic_that_is_created_again_is_another_log(kafka: KafkaServer, to
 # Starting and stopping
 
 
-async def test_start_without_broker_fails_and_leaves_nothing(make: Make) -> None:
+async def test_start_without_broker_fails_and_leaves_nothing(make_kafka: Make) -> None:
     """In time, with the address and without the password; it may be tried again."""
-    client = make("kafka://alice:wonder@127.0.0.1:1/topic", start_timeout=0.5)
+    client = make_kafka("kafka://alice:wonder@127.0.0.1:1/topic", start_timeout=0.5)
     client.log("topic", {})
     for _ in range(2):
         with pytest.raises(BrokerUnavailable, match=r"127\.0\.0\.1:1") as raised:
@@ -363,9 +332,9 @@ async def test_start_without_broker_fails_and_leaves_nothing(make: Make) -> None
         assert not await left_threads()
 
 
-async def test_start_can_be_stopped(make: Make) -> None:
+async def test_start_can_be_stopped(make_kafka: Make) -> None:
     """Nobody waits for a broker that does not come."""
-    client = make("kafka://127.0.0.1:1/topic")
+    client = make_kafka("kafka://127.0.0.1:1/topic")
     client.log("topic", {})
     starting = client.start()
     await client.stop()
@@ -375,10 +344,10 @@ async def test_start_can_be_stopped(make: Make) -> None:
 
 
 @pytest.mark.parametrize("harm", ["freeze", "kill"])
-async def test_stop_with_dead_broker_leaves_nothing(own_kafka: Start, topic: str, make: Make, harm: str) -> None:
+async def test_stop_with_dead_broker_leaves_nothing(own_kafka: Start, topic: str, make_kafka: Make, harm: str) -> None:
     """What is not written fails; whoever reads is told."""
     kafka = await own_kafka()
-    client = make(kafka.url, **SHORT)
+    client = make_kafka(kafka.url, **SHORT)
     log = client.log(topic, client.options.log_settings())
     await client.start()
     change = changes(client)
@@ -395,9 +364,9 @@ async def test_stop_with_dead_broker_leaves_nothing(own_kafka: Start, topic: str
     assert not await left_threads()
 
 
-async def test_client_can_be_started_again(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_client_can_be_started_again(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """It goes on at the end of the log as it is then."""
-    client = make(kafka.url)
+    client = make_kafka(kafka.url)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     for value in (b"one", b"two"):
@@ -411,46 +380,18 @@ async def test_client_can_be_started_again(kafka: KafkaServer, topic: str, make:
     assert [record.offset for record in await log.read(-1, 2, 10)] == [0, 1, 2]
 
 
-async def left_threads() -> list[str]:
-    """A thread that has said what it had to say needs a moment to end."""
-    for _ in range(100):
-        if not kafka_threads():
-            break
-        await deferLater(reactor, 0.01)
-    return kafka_threads()
-
-
-async def test_users_and_tls(own_kafka: Start, topic: str, make: Make) -> None:
+async def test_users_and_tls(own_kafka: Start, topic: str, make_kafka: Make) -> None:
     """With a user in the URL and a file of trusted certificates; a wrong password is an error at start."""
     kafka = await own_kafka(tls=True, users={"alice": "wonder/land"})
     files = {"ca_file": str(kafka.certificate), "check_hostname": False}
-    client = make(kafka.url.replace("://", "://alice:wonder%2Fland@"), **files)
+    client = make_kafka(kafka.url.replace("://", "://alice:wonder%2Fland@"), **files)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     await client.start()
     await log.append(None, [], b"secret")
     await reader.count(1)
-    stranger = make(kafka.url.replace("://", "://alice:guessed@"), start_timeout=3.0, **files)
+    stranger = make_kafka(kafka.url.replace("://", "://alice:guessed@"), start_timeout=3.0, **files)
     stranger.log(topic, {})
     with pytest.raises(BrokerUnavailable) as raised:
         await stranger.start()
     assert "guessed" not in str(raised.value)
-
-
-# Kafka, from outside
-
-
-def administer(kafka: KafkaServer, work: Callable[[KafkaAdminClient], object]) -> None:
-    with closing(KafkaAdminClient(bootstrap_servers=kafka.address)) as admin:
-        work(admin)
-
-
-def delete_records(kafka: KafkaServer, topic: str, before: int) -> None:
-    administer(kafka, lambda admin: admin.delete_records({TopicPartition(topic, 0): before}))
-
-
-def fill(kafka: KafkaServer, topic: str, count: int) -> None:
-    with closing(KafkaProducer(bootstrap_servers=kafka.address, linger_ms=5, batch_size=500_000)) as producer:
-        for number in range(count):
-            producer.send(topic, b"%d" % number, partition=0)
-        producer.flush(60)

@@ -9,17 +9,21 @@ from typing import Any
 import pytest
 from msgpack import unpackb
 from twisted.internet.defer import gatherResults
+from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 
 from tests.adapters.redis_clients import QUICK, OwnRedis, Watched
 from tests.brokers.redis import RedisSentinel, RedisServer
 from tests.mixed.vectors import Vector, load
 from tests.programs import Program
-from txsocketio import BrokerUnavailable, Emitter, OptionError, ReservedEvent, UnserializableData
+from txsocketio import BrokerUnavailable, Emitter, OptionError, ReservedEvent, Server, UnserializableData
 from txsocketio.adapters import redis_emitter
+from txsocketio.adapters.redis_streams import RedisStreamsBroker
+from txsocketio.cluster import messages
 from txsocketio.cluster.emitter import NamespaceEmitter
 from txsocketio.cluster.messages import Message
 from txsocketio.errors import BrokerError
+from txsocketio.socketio.broadcast import DEFAULTS
 
 Client = Callable[..., Watched]
 
@@ -55,7 +59,7 @@ def recorded(kind: str) -> list[Any]:
     return [pytest.param(kind, vector, id=f"{kind}, {vector.name}") for vector in vectors]
 
 
-@pytest.mark.parametrize(("kind", "vector"), recorded("classic"))
+@pytest.mark.parametrize(("kind", "vector"), [*recorded("classic"), *recorded("streams")])
 def test_bytes_are_those_of_the_emitter_of_node(kind: str, vector: Vector) -> None:
     """Every server that understands that one understands ours."""
     recorder = Recorder(getattr(redis_emitter, kind))
@@ -63,6 +67,16 @@ def test_bytes_are_those_of_the_emitter_of_node(kind: str, vector: Vector) -> No
     assert [(command[0].decode(), command[1].decode(), command[-1].hex()) for command in recorder.commands] == [
         (said.command, said.place, said.payload) for said in vector.said
     ]
+
+
+def test_entry_is_written_to_the_stream_that_servers_read() -> None:
+    """Those of Node.js always write what is emitted to the first; nobody reads that when there are several."""
+    server = Server(adapter="redis+streams://localhost?stream_count=3", clock=Clock())
+    assert isinstance(server.broker, RedisStreamsBroker)
+    for namespace in ("/", "/chat", "/news", "/été"):
+        message = messages.broadcast(["event"], (), (), DEFAULTS)
+        _, stream, *_ = redis_emitter.streams.command(server.broker.options, namespace, message)
+        assert stream.decode() == server.broker.stream_of(namespace)
 
 
 # What cannot be emitted

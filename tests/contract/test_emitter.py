@@ -27,7 +27,8 @@ BINARY = [b"\x01\xff", {"deep": [b"\x05"]}]
 async def emit(request: pytest.FixtureRequest, cluster: Cluster) -> Any:
     blocking: bool = request.param
     run = deferToThread if blocking else maybeDeferred
-    emitter = await run(Emitter, cluster.adapter, blocking=blocking)
+    recovers = cluster.kind.recovers
+    emitter = await run(Emitter, cluster.adapter, blocking=blocking, connection_state_recovery=recovers)
     yield lambda act: within(run(act, emitter))
     await within(run(emitter.close))
 

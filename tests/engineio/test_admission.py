@@ -10,7 +10,8 @@ from twisted.logger import capturedLogs
 
 from tests.engineio.doubles import POLLING, FakeExchange, new_engine, new_request
 from tests.engineio.line import Line, upgrade_request
-from txsocketio.engineio.admission import LOG_INTERVAL, place_of
+from txsocketio.engineio.admission import place_of
+from txsocketio.engineio.log_pause import LOG_INTERVAL
 from txsocketio.engineio.request import HTTPRequest
 from txsocketio.engineio.session import Session
 from txsocketio.errors import OptionError, Refusal

@@ -10,6 +10,7 @@ from twisted.logger import capturedLogs
 from tests.engineio.doubles import POLLING, FakeExchange, Log, new_engine, new_request
 from tests.engineio.line import LIMIT, Connected, read_frames, text
 from tests.wire import BINARY, PING, PONG, TEXT, frame
+from txsocketio.engineio.log_pause import LOG_INTERVAL
 from txsocketio.engineio.rate import size_of
 from txsocketio.engineio.session import RATE_LIMIT, Session
 from txsocketio.errors import OptionError
@@ -66,6 +67,18 @@ def test_client_beyond_its_rate() -> None:
     assert [event["what"] for event in events if "what" in event] == ["messages"]
     client.line.lose()
     assert client.engine.clients_count == len(client.engine.deadlines) == 0
+
+
+def test_many_clients_beyond_their_rate_are_logged_once_a_minute() -> None:
+    """Else they could fill the log by coming back."""
+    client = Client(messages=1, burst=1.0)
+    with capturedLogs() as events:
+        for _ in range(10):
+            client.say("a", "b")
+            client.open()
+        client.wait(LOG_INTERVAL)
+        client.say("a", "b")
+    assert len([event for event in events if "what" in event]) == 2
 
 
 def test_reason_is_in_the_close_frame() -> None:

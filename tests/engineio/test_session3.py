@@ -20,7 +20,8 @@ class Rig:
         self.engine = new_engine(**options)
         self.session = Session3(self.engine, "sid", new_request())
         if self.engine.options.rate_limit is not None:
-            self.session = LimitedSession3(self.engine, "sid", new_request(), Rate(self.engine.options))
+            rate = Rate(self.engine.options, self.engine.clock)
+            self.session = LimitedSession3(self.engine, "sid", new_request(), rate)
         self.transport = FakeTransport(self.log)
         self.transport.session = self.session
         self.session.use(self.transport)  # type: ignore[arg-type]

@@ -35,6 +35,15 @@ def test_base64_is_understood_and_written_for_who_asks_for_it() -> None:
     assert Old(OLD + "&b64=1").ask(frame(TEXT, b"b4AQI=")) == ["b4AQI="]
 
 
+def test_rate_is_limited() -> None:
+    """Its pings count as well."""
+    old = Old(rate_limit={"messages": 1, "burst": 4.0})
+    assert old.ask(text("a"), frame(BINARY, b"\4\1"), frame(TEXT, b"2"), text("b"), text("c")) == [
+        "4a", b"\4\1", "3", "4b", "close 1008"
+    ]  # fmt: skip
+    assert old.log[-1] == "close rate limit exceeded: too many messages"
+
+
 def test_ping_is_answered() -> None:
     assert Old().ask(frame(TEXT, b"2"), frame(TEXT, b"2probe")) == ["3", "3"]
 

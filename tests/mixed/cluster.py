@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Coroutine, Iterable
 from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
 
 from tests.mixed.clients import Client
 from tests.mixed.node import NodeEmitter, NodeServer
@@ -23,6 +26,11 @@ OFFSET = re.compile(r"\d+-\d+")
 END = "the end"
 
 
+def together(running: Iterable[Coroutine[Any, Any, Any]]) -> Deferred[list[Any]]:
+    """What all of them give."""
+    return gatherResults(map(Deferred.fromCoroutine, running))
+
+
 class Cluster:
     """One server of Node.js and two of ours on one Redis.
 
@@ -35,12 +43,16 @@ class Cluster:
 
     async def connect(self) -> Crowd:
         """A client of each server in each place."""
-        crowd = Crowd()
-        for server, member in self.members.items():
-            for place, rooms in PLACES.items():
-                name = f"{place} of {server}"
-                crowd[name] = await Client.connect(member.port, *rooms, name=name)
-        return crowd
+        names = {f"{place} of {server}": (member, place) for server, member in self.members.items() for place in PLACES}
+        connecting = [Client.connect(member.port, *PLACES[place], name=name) for name, (member, place) in names.items()]
+        return Crowd(zip(names, await together(connecting), strict=True))
+
+    async def see_off(self, crowd: Crowd) -> None:
+        """Have clients go; the Node server, which outlives the test, knows it."""
+        ids = [client.id for client in crowd.values()]
+        for client in crowd.values():
+            client.leave()
+        await self.members["node"].lost(*ids)
 
 
 class Crowd(dict[str, Client]):
@@ -60,10 +72,6 @@ class Crowd(dict[str, Client]):
         """Each client answers the next question, in their order."""
         for client, answer in zip(self.values(), answers, strict=True):
             await client.answer(await client.asked(), answer)
-
-    def leave(self) -> None:
-        for client in self.values():
-            client.leave()
 
 
 async def received(client: Client) -> list[Any]:

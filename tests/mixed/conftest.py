@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 
 from tests.brokers.redis import RedisServer
 from tests.mixed.clients import Client
-from tests.mixed.cluster import Cluster, Crowd
+from tests.mixed.cluster import Cluster, Crowd, together
 from tests.mixed.node import NodeServer
 from tests.mixed.ours import OurServer
 
@@ -75,23 +75,38 @@ class Kind:
 
     node: str
     scheme: str
-    npm_options: dict[str, object] = field(default_factory=dict)
-    our_options: dict[str, object] = field(default_factory=dict)
+    npm_options: dict[str, object]
+    our_options: dict[str, object]
     recovers: bool = False
 
 
+def classic(npm_publishes_on_specific: bool) -> Kind:
+    return Kind(
+        "classic",
+        "redis",
+        {"publishOnSpecificResponseChannel": npm_publishes_on_specific},
+        {"key": PREFIX, "publish_on_specific_response_channel": not npm_publishes_on_specific},
+    )
+
+
 def sharded(mode: str) -> Kind:
-    return Kind("sharded", "redis+sharded", {"subscriptionMode": mode}, {"subscription_mode": mode})
+    return Kind("sharded", "redis+sharded", {"subscriptionMode": mode}, {"key": PREFIX, "subscription_mode": mode})
+
+
+def streams(*, sharded: bool = False, recovers: bool = False) -> Kind:
+    ours = {"stream_name": PREFIX, "channel_prefix": PREFIX, "use_sharded_pub_sub": sharded}
+    return Kind("streams", "redis+streams", {"useShardedPubSub": sharded}, ours, recovers)
 
 
 KINDS = {
-    "classic": Kind("classic", "redis"),
-    "classic, answers the other way": Kind(
-        "classic", "redis", {"publishOnSpecificResponseChannel": True}, {"publish_on_specific_response_channel": False}
-    ),
+    "classic": classic(False),
+    "classic, the other way": classic(True),
     "sharded static": sharded("static"),
     "sharded dynamic": sharded("dynamic"),
     "sharded dynamic-private": sharded("dynamic-private"),
+    "streams": streams(),
+    "streams, sharded": streams(sharded=True),
+    "streams with recovery": streams(recovers=True),
 }
 
 
@@ -113,16 +128,13 @@ def node(kind: Kind, redis: RedisServer) -> Iterator[NodeServer]:
 
 @pytest.fixture
 def cluster(kind: Kind, redis: RedisServer, node: NodeServer) -> Iterator[Cluster]:
-    """A mixed cluster of each kind."""
+    """A mixed cluster of each kind. Our servers are new for each test, which must leave nothing in the reactor."""
     options = {"connection_state_recovery": {}} if kind.recovers else {}
-    adapter = {"url": redis.url.replace("redis", kind.scheme), "key": PREFIX, **kind.our_options}
+    adapter = {"url": redis.url.replace("redis", kind.scheme), **kind.our_options}
     ours = [OurServer(adapter, **options) for _ in range(2)]
-    for server in ours:
-        blockon(Deferred.fromCoroutine(server.start()))
+    blockon(together(server.start() for server in ours))
     yield Cluster(node, *ours)
-    for server in ours:
-        blockon(Deferred.fromCoroutine(server.stop()))
-    blockon(node.emptied())
+    blockon(together(server.stop() for server in ours))
 
 
 @pytest.fixture
@@ -130,4 +142,4 @@ def crowd(cluster: Cluster) -> Iterator[Crowd]:
     """Clients of all servers of the cluster."""
     crowd = blockon(Deferred.fromCoroutine(cluster.connect()))
     yield crowd
-    crowd.leave()
+    blockon(Deferred.fromCoroutine(cluster.see_off(crowd)))

@@ -15,7 +15,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from tests.conftest import require
-from tests.mixed.javascript import Speaking, arguments
+from tests.mixed.javascript import Speaking, arguments, javascript
 
 PROGRAM = Path(__file__).with_name("node_server.js")
 
@@ -117,9 +117,10 @@ class NodeServer(ProcessProtocol, Speaking):
         """The value of an expression there, or of the promise that it is."""
         return self.run(f"return {expression}")
 
-    def emptied(self) -> Deferred[None]:
-        """Fires when all clients are gone."""
-        return self.run("while (io.sockets.sockets.size) await new Promise((resolve) => setTimeout(resolve, 1))")
+    def lost(self, *ids: str) -> Deferred[None]:
+        """Fires when these sockets are gone."""
+        left = f"{javascript(ids)}.some((id) => io.sockets.sockets.has(id))"
+        return self.run(f"while ({left}) await new Promise((resolve) => setTimeout(resolve, 1))")
 
     # What a server does beside speaking; ours.py has the same for our server.
 

@@ -53,7 +53,8 @@ async function createAdapter(redis) {
     case "sharded":
       return [classic.createShardedAdapter(redis, await connect(), options), { ssub: 2 }];
     case "streams":
-      return [streams.createAdapter(redis, options), { sub: 2, xread: 1 / namespaces.length }];
+      const listening = options.useShardedPubSub ? { ssub: 2 } : { sub: 2 };
+      return [streams.createAdapter(redis, options), { ...listening, xread: 1 / namespaces.length }];
   }
   throw new Error(`no adapter ${kind}`);
 }

@@ -50,8 +50,8 @@ class OurServer:
         if self._listening is not None:
             await self._listening.stopListening()
 
-    async def emptied(self) -> None:
-        while self.io.of("/").sockets:
+    async def lost(self, *ids: str) -> None:
+        while any(id in self.io.of("/").sockets for id in ids):
             await deferLater(reactor, 0.001)
 
     def emit(self, *event: Any, **targets: Any) -> Deferred[None]:

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 
 from tests.mixed.cluster import END, Cluster, Crowd, Member, received
-from tests.mixed.conftest import Connect
+from tests.mixed.conftest import KINDS, Connect
 from tests.wire import ConnectionEnded
 
 TEXT = [1, "é", None, {"deep": [True, 1.5, -1, 2**40]}]
 BYTES = [b"\x01\xff", {"deep": [b"\x05", b""]}, "é"]
-
-payloads = pytest.mark.parametrize("payload", [TEXT, BYTES], ids=["text", "bytes"])
 
 
 @pytest.fixture(params=["node", "first"], ids=["from node", "from ours"])
@@ -31,7 +29,6 @@ async def settled(cluster: Cluster) -> None:
 # Clients are sent events
 
 
-@payloads
 @pytest.mark.parametrize(
     ("targets", "places"),
     [
@@ -45,11 +42,12 @@ async def settled(cluster: Cluster) -> None:
     ],
 )
 async def test_event_reaches_whom_it_is_for(
-    sender: Member, crowd: Crowd, targets: dict[str, Any], places: set[str], payload: list[Any]
+    sender: Member, crowd: Crowd, targets: dict[str, Any], places: set[str]
 ) -> None:
     """Everybody meant gets one copy, and nobody else gets any."""
-    await sender.emit("event", *payload, **targets)
-    assert await crowd.got(sender) == {name: [["event", *payload]] for name in crowd.at(*places)}
+    for event in ["text", *TEXT], ["bytes", *BYTES]:
+        await sender.emit(*event, **targets)
+        assert await crowd.got(sender) == {name: [event] for name in crowd.at(*places)}
 
 
 async def test_event_reaches_one_socket_on_another_server(sender: Member, crowd: Crowd) -> None:
@@ -83,11 +81,11 @@ async def test_namespaces_are_apart(cluster: Cluster, sender: Member, crowd: Cro
 # Clients are asked
 
 
-@payloads
+@pytest.mark.parametrize("payload", [TEXT, BYTES], ids=["text", "bytes"])
 async def test_clients_of_all_servers_answer(sender: Member, crowd: Crowd, payload: list[Any]) -> None:
     """The answers are gathered on the server that asked."""
     asked = crowd.at("one", "both")
-    answers = [payload[number % len(payload)] for number in range(len(asked))]
+    answers = [payload, *payload, None, "the last"][: len(asked)]
     called = sender.call("ask", *payload, to=["one"])
     await asked.answer(*answers)
     assert same_items((await called)[0], answers)
@@ -108,6 +106,18 @@ async def test_answers_that_came_in_time_are_told(sender: Member, crowd: Crowd) 
     await crowd.at("both").answer(1, 2, 3)
     answers, complete = await called
     assert (sorted(answers), complete) == ([1, 2, 3], False)
+
+
+@pytest.mark.parametrize(("place", "complete"), [("one of node", False), ("one of second", True)])
+async def test_client_that_goes_does_not_answer(cluster: Cluster, crowd: Crowd, place: str, complete: bool) -> None:
+    """Our servers tell one another, so that the asker need not wait; Node's are silent, and deaf to that."""
+    called = cluster.members["first"].call("ask", to=[crowd[place].id], timeout=0.3)
+    called_by_node = cluster.members["node"].call("ask", to=[crowd[place].id], timeout=0.3)
+    await crowd[place].asked()
+    await crowd[place].asked()
+    crowd[place].leave()
+    assert await called == ([], complete)
+    assert await called_by_node == ([], False)
 
 
 async def test_client_that_was_found_answers(sender: Member, crowd: Crowd) -> None:
@@ -183,7 +193,7 @@ async def test_other_servers_answer(sender: Member) -> None:
     assert await sender.ask("asked") == [None, None]
 
 
-@pytest.mark.parametrize("kind", ["sharded dynamic", "sharded static"], indirect=True, scope="module")
+@pytest.mark.parametrize("kind", [name for name in KINDS if "classic" not in name], indirect=True, scope="module")
 async def test_servers_exchange_bytes(cluster: Cluster, sender: Member) -> None:
     """Where they do not speak JSON."""
     await sender.tell("told", *BYTES)

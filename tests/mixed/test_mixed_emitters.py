@@ -12,8 +12,10 @@ from tests.mixed.node import NodeEmitter, NodeServer
 TEXT = [1, "é", None, {"deep": [True, 1.5]}]
 BYTES = [b"\x01\xff", {"deep": [b"\x05"]}, "é"]
 
-#: There is no emitter for the sharded adapter.
-pytestmark = pytest.mark.parametrize("kind", ["classic"], indirect=True, scope="module")
+#: The sharded adapter has no emitter.
+KINDS = ["classic", "streams", "streams with recovery"]
+
+pytestmark = pytest.mark.parametrize("kind", KINDS, indirect=True, scope="module")
 
 
 @pytest.fixture(params=["node"])
@@ -23,7 +25,6 @@ def emitter(request: pytest.FixtureRequest, cluster: Cluster) -> NodeEmitter:
     return NodeEmitter(node)
 
 
-@pytest.mark.parametrize("payload", [TEXT, BYTES], ids=["text", "bytes"])
 @pytest.mark.parametrize(
     ("targets", "places"),
     [
@@ -35,11 +36,12 @@ def emitter(request: pytest.FixtureRequest, cluster: Cluster) -> NodeEmitter:
     ],
 )
 async def test_event_of_an_emitter_reaches_whom_it_is_for(
-    emitter: NodeEmitter, crowd: Crowd, targets: dict[str, Any], places: set[str], payload: list[Any]
+    emitter: NodeEmitter, crowd: Crowd, targets: dict[str, Any], places: set[str]
 ) -> None:
     """On all servers."""
-    await emitter.emit("event", *payload, **targets)
-    assert await crowd.got(emitter) == {name: [["event", *payload]] for name in crowd.at(*places)}
+    for event in ["text", *TEXT], ["bytes", *BYTES]:
+        await emitter.emit(*event, **targets)
+        assert await crowd.got(emitter) == {name: [event] for name in crowd.at(*places)}
 
 
 async def test_emitter_has_sockets_join_and_leave(emitter: NodeEmitter, crowd: Crowd) -> None:

@@ -191,13 +191,11 @@ async def test_fetched_sockets_need_no_handshake(classic: NodeServer) -> None:
     assert {"id": "remote", "rooms": ["room"], "data": {"name": "us"}, "handshake": None} in found
 
 
-@pytest.mark.parametrize("counts", [[-1], [1, -1]])
-async def test_client_count_cannot_be_taken_back(classic: NodeServer, connect: Connect, counts: list[int]) -> None:
-    """A second count is taken for another server's, and a negative one makes one client too few: both time out."""
+async def test_client_count_cannot_be_taken_back(classic: NodeServer, connect: Connect) -> None:
+    """A second count is taken for that of one more server: the call times out."""
     client = await connect(classic.port)
-    answers = [{"type": 8, "clientCount": count} for count in counts]
-    code = OTHER_SERVER % (javascript(answers), 'await outcome(io.timeout(100).emitWithAck("ask"))')
-    called = classic.run(code)
+    answers = [{"type": 8, "clientCount": 1}, {"type": 8, "clientCount": -1}]
+    called = classic.run(OTHER_SERVER % (javascript(answers), 'await outcome(io.timeout(100).emitWithAck("ask"))'))
     await client.answer(await client.asked(), "answer")
     assert await called == {"answers": ["answer"], "error": "operation has timed out"}
 

@@ -198,6 +198,17 @@ def test_size_of_auth_is_limited(filler: Json) -> None:
     assert first.connected
 
 
+def test_size_of_auth_counts_while_the_application_is_asked() -> None:
+    """Whether there shall be such a namespace."""
+    served = Served(max_auth_size=25_000)
+    served.io.of(lambda name, auth: Deferred())
+    session = served.session()
+    for name in "abc":
+        session.receive(f"0/{name}," + json.dumps({"token": "a" * 9000}))
+    assert session.sent == ['4/c,{"message":"Too much auth"}']
+    session.drain()
+
+
 # Events
 
 

@@ -16,7 +16,31 @@ memory = BrokerMaker(("memory",), "txsocketio.adapters.memory:MemoryBroker")
 redis = BrokerMaker(
     _REDIS, "txsocketio.adapters.redis:RedisBroker", ("txredisapi",), "redis", emitter=f"{_EMITTERS}:classic"
 )
-sharded = BrokerMaker(_SHARDED, "txsocketio.adapters.redis_sharded:RedisShardedBroker", ("txredisapi",), "redis")
-streams = BrokerMaker(_STREAMS, "txsocketio.adapters.redis_streams:RedisStreamsBroker", ("txredisapi",), "redis")
-kafka = BrokerMaker(("kafka",), "txsocketio.adapters.kafka:KafkaBroker", ("kafka",), "kafka")
-rabbitmq = BrokerMaker(("amqp", "amqps"), "txsocketio.adapters.rabbitmq:RabbitMQBroker", ("pika",), "rabbitmq")
+sharded = BrokerMaker(
+    _SHARDED,
+    "txsocketio.adapters.redis_sharded:RedisShardedBroker",
+    ("txredisapi",),
+    "redis",
+    emitter=f"{_EMITTERS}:sharded",
+)
+streams = BrokerMaker(
+    _STREAMS,
+    "txsocketio.adapters.redis_streams:RedisStreamsBroker",
+    ("txredisapi",),
+    "redis",
+    emitter=f"{_EMITTERS}:streams",
+)
+kafka = BrokerMaker(
+    ("kafka",),
+    "txsocketio.adapters.kafka:KafkaBroker",
+    ("kafka",),
+    "kafka",
+    emitter="txsocketio.adapters.kafka_emitter:kafka",
+)
+rabbitmq = BrokerMaker(
+    ("amqp", "amqps"),
+    "txsocketio.adapters.rabbitmq:RabbitMQBroker",
+    ("pika",),
+    "rabbitmq",
+    emitter="txsocketio.adapters.rabbitmq_emitter:rabbitmq",
+)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, overload
 
 from txsocketio.cluster import messages
+from txsocketio.cluster.messages import EMITTER
 from txsocketio.errors import ReservedEvent
 from txsocketio.socketio.broadcast import DEFAULTS, Flags, RoomNames, check_event, names_of
 from txsocketio.socketio.brokers import resolve_emitter
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from txsocketio.cluster.messages import Message
-
-#: What stands in messages for the name of a node.
-EMITTER = "emitter"
 
 #: What a call gives: a Deferred, or nothing when it has waited.
 R = TypeVar("R")
@@ -154,6 +152,8 @@ class Emitter(NamespaceEmitter[R]):
         adapter: the option `adapter` of the servers: a URL, or a table of `url` and options.
         blocking: whether calls return when they are done, and not a Deferred. Then it needs no reactor, and several
             threads can use it.
+        connection_state_recovery: whether the servers have this option on. Over Kafka and RabbitMQ what is emitted goes
+            another way then.
 
     Raises:
         OptionError: it is not allowed, or there is no emitter for that broker.
@@ -163,15 +163,28 @@ class Emitter(NamespaceEmitter[R]):
 
     @overload
     def __init__(
-        self: Emitter[Deferred[None]], adapter: str | Mapping[str, Json], *, blocking: Literal[False] = False
+        self: Emitter[Deferred[None]],
+        adapter: str | Mapping[str, Json],
+        *,
+        blocking: Literal[False] = False,
+        connection_state_recovery: bool = False,
     ) -> None: ...
 
     @overload
-    def __init__(self: Emitter[None], adapter: str | Mapping[str, Json], *, blocking: Literal[True]) -> None: ...
+    def __init__(
+        self: Emitter[None],
+        adapter: str | Mapping[str, Json],
+        *,
+        blocking: Literal[True],
+        connection_state_recovery: bool = False,
+    ) -> None: ...
 
-    def __init__(self, adapter: str | Mapping[str, Json], *, blocking: bool = False) -> None:
+    def __init__(
+        self, adapter: str | Mapping[str, Json], *, blocking: bool = False, connection_state_recovery: bool = False
+    ) -> None:
         resolved = resolve_emitter(adapter)
-        super().__init__(resolved.factory(resolved.url, resolved.options, blocking), "/")
+        outlet = resolved.factory(resolved.url, resolved.options, blocking, connection_state_recovery)
+        super().__init__(outlet, "/")
 
     def of(self, namespace: str) -> NamespaceEmitter[R]:
         """The same for another namespace, which need not exist."""

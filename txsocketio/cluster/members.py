@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.task import LoopingCall
 
-from txsocketio.cluster.messages import ADAPTER_CLOSE, HEARTBEAT, INITIAL_HEARTBEAT
+from txsocketio.cluster.messages import ADAPTER_CLOSE, EMITTER, HEARTBEAT, INITIAL_HEARTBEAT
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -65,6 +65,8 @@ class Members:
 
     def heard(self, node: str, type: int) -> None:
         """Another node has sent a message of this type."""
+        if node == EMITTER:
+            return
         if type == ADAPTER_CLOSE:
             self._gone(node)
             return

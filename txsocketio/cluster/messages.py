@@ -48,6 +48,9 @@ FETCH_SOCKETS, FETCH_SOCKETS_RESPONSE, SERVER_SIDE_EMIT, SERVER_SIDE_EMIT_RESPON
 BROADCAST_CLIENT_COUNT, BROADCAST_ACK, ADAPTER_CLOSE = list(Type)[10:13]
 BROADCAST_GONE, BROADCAST_CALL, SESSION_TAKEN = list(Type)[13:]
 
+#: The name of the node in messages of those that are none: emitters, which nobody counts, and which cannot be answered.
+EMITTER = "emitter"
+
 #: Packets of the type EVENT in `data["packet"]`.
 _EVENT = 2
 

@@ -124,7 +124,9 @@ class Request:
             self.deferred.callback(self.answers)
 
     def _expired(self, _failure: Json, _timeout: float) -> NoReturn:
-        missing = sorted(set(self._names) - self._heard)[: max(self._nodes_due, 0)]
+        silent = sorted(set(self._names) - self._heard)
+        # Those that have answered without telling their names may be among them.
+        missing = silent if len(silent) <= self._nodes_due else []
         missing += [NAMELESS] * (self._nodes_due - len(missing))
         raise AckTimeout(self.answers, missing)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from txsocketio.engineio.checks import FORBIDDEN, SERVICE_UNAVAILABLE
+from txsocketio.engineio.log_pause import LogPause
 from txsocketio.errors import Refusal
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 log = Logger()
 
 TOO_MANY_REQUESTS = 429
-
-#: Seconds between two lines in the log about clients that were refused.
-LOG_INTERVAL = 60.0
 
 
 class Admission:
@@ -42,9 +40,8 @@ class Admission:
         self._total = options.max_connections
         self._each = options.max_connections_per_address
         self._sessions = sessions
-        self._clock = clock
         self._counts: dict[str, int] = {}
-        self._silent_until = 0.0
+        self._pause = LogPause(clock)
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -77,9 +74,7 @@ class Admission:
                 del self._counts[place]
 
     def _refusal(self, status: int, message: str, limit: str, request: HTTPRequest) -> Refusal:
-        now = self._clock.seconds()
-        if now >= self._silent_until:
-            self._silent_until = now + LOG_INTERVAL
+        if self._pause.is_over():
             log.warn("Refused a client from {address}: {limit} is reached", address=request.address, limit=limit)
         return Refusal(FORBIDDEN, message, {"limit": limit, "address": request.address}, status)
 

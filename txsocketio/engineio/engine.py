@@ -98,7 +98,7 @@ class Engine:
         self._admission: Admission | None = None
         if self.options.max_connections is not None or self.options.max_connections_per_address is not None:
             self._admission = Admission(self.options, self.sessions, clock)
-        self._rate = None if self.options.rate_limit is None else Rate(self.options)
+        self._rate = None if self.options.rate_limit is None else Rate(self.options, clock)
         self._is_closed = False
         self._closing: Deferred[None] | None = None
 
@@ -137,7 +137,7 @@ class Engine:
         return EngineResource(self)
 
     def site(self, root: IResource | None = None) -> EngineSite:
-        """A site of our own, with the light channel; serves `root` beside the engine."""
+        """A site of our own, with the light channel; serves `root` beside the engine (`max_root_body_size`)."""
         return EngineSite(self, root)
 
     def start(self) -> None:

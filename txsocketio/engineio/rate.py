@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from txsocketio.engineio.answers import table_of
+from txsocketio.engineio.log_pause import LogPause
 from txsocketio.engineio.session import OPEN, RATE_LIMIT, Session
 from txsocketio.errors import OptionError
 from txsocketio.protocol.engineio import MESSAGE
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
     from txsocketio.engineio.engine import Engine
     from txsocketio.engineio.options import EngineOptions
     from txsocketio.engineio.request import HTTPRequest
@@ -38,14 +41,15 @@ class Rate:
         bytes: the same for bytes.
         most_messages: how many the bucket holds; at least one.
         most_bytes: the same for bytes; the largest message that is allowed always fits in.
+        pause: between two lines in the log about clients who send more.
 
     Raises:
         OptionError: the table has an unknown key, or a value that is not a positive number.
     """
 
-    __slots__ = ("bytes", "messages", "most_bytes", "most_messages")
+    __slots__ = ("bytes", "messages", "most_bytes", "most_messages", "pause")
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options: EngineOptions, clock: IReactorTime) -> None:
         table: Mapping[str, Json] = table_of(options.rate_limit, "rate_limit", KEYS) or {}
         for key, value in table.items():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < inf:
@@ -55,6 +59,7 @@ class Rate:
         self.bytes: float = table.get("bytes", 0.0)
         self.most_messages: float = max(1.0, self.messages * burst) if self.messages else inf
         self.most_bytes: float = max(options.max_http_buffer_size, self.bytes * burst) if self.bytes else inf
+        self.pause = LogPause(clock)
 
 
 class LimitedSession(Session):
@@ -103,7 +108,8 @@ class LimitedSession(Session):
         if self._messages >= 0 and self._bytes >= 0:
             return True
         what = "messages" if self._messages < 0 else "bytes"
-        log.warn("A client from {address} sends too many {what}", address=self.request.address, what=what)
+        if rate.pause.is_over():
+            log.warn("A client from {address} sends too many {what}", address=self.request.address, what=what)
         self.ended(RATE_LIMIT, f"too many {what}")
         return False
 

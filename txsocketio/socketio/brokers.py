@@ -73,9 +73,9 @@ class BrokerFactory(HasOptions, Protocol):
 
 
 class EmitterFactory(HasOptions, Protocol):
-    """What makes the `Outlet` that an `Emitter` sends through, which blocks or does not."""
+    """What makes the `Outlet` that an `Emitter` sends through, for its arguments of these names."""
 
-    def __call__(self, url: str, options: Json, blocking: bool, /) -> Json: ...
+    def __call__(self, url: str, options: Json, blocking: bool, connection_state_recovery: bool, /) -> Json: ...
 
 
 Factory = TypeVar("Factory", bound=HasOptions)

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _EVENT = re.compile(r"2(?:(/[^,]*),)?([0-9]{0,15})\[")
 
 #: What most clients wait for.
-_NOTHING: dict[str, Deferred[ParentNamespace]] = {}
+_NOTHING: dict[str, tuple[Deferred[ParentNamespace], Json]] = {}
 
 
 class Connection:
@@ -185,7 +185,9 @@ class Connection:
 
     def _weight_with(self, auth: dict[str, Json]) -> int:
         """Bytes that are kept of what the client says of itself, if it joins one more namespace with this."""
-        return sum(weight_of(each) for each in [auth, *(socket.handshake.auth for socket in self.sockets.values())])
+        asked = (each for _, each in self._asked.values())
+        kept = (socket.handshake.auth for socket in self.sockets.values())
+        return sum(map(weight_of, (auth, *asked, *kept)))
 
     def _ask_for(self, name: str, auth: dict[str, Json]) -> None:
         """Let the application say whether there shall be such a namespace."""
@@ -197,7 +199,7 @@ class Connection:
         except Exception:  # noqa: BLE001 - a refusal, or a border: the application's code
             self._not_found(Failure(), name)
             return
-        self._asked = {**self._asked, name: asked}
+        self._asked = {**self._asked, name: (asked, auth)}
         asked.addTimeout(self._server.options.middleware_timeout, self._server.engine.clock, expired)
         asked.addBoth(self._answered, name)
         asked.addCallback(self._found, name, auth)
@@ -292,7 +294,7 @@ class Connection:
             self._attachments_due.cancel()
             self._attachments_due = None
         self._stop_expecting()
-        for asked in list(self._asked.values()):
+        for asked, _ in list(self._asked.values()):
             asked.cancel()
         if self._decoder.incomplete is not None:
             self._decoder = self.new_decoder()  # who keeps a socket does not keep what it has received

@@ -123,7 +123,7 @@ class Server(Broadcast, Listening):
         return self.engine.resource()
 
     def site(self, root: IResource | None = None) -> EngineSite:
-        """A site of our own, the fastest way to serve; `root` is served beside the server."""
+        """A site of our own, the fastest way to serve; `root` is served beside the server (`max_root_body_size`)."""
         return self.engine.site(root)
 
     def service(self, *endpoints: str | IStreamServerEndpoint, root: IResource | None = None) -> SocketIOService:

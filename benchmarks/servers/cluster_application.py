@@ -1,0 +1,31 @@
+"""One node of the cluster benchmarks on txsocketio: cluster_application.py URL [recovery]."""
+
+import sys
+
+from lifetime import end_with_stdin
+from twisted.internet import reactor
+
+from txsocketio import Server
+
+io = Server(adapter=sys.argv[1], connection_state_recovery=sys.argv[2:] == ["recovery"])
+
+
+@io.on("connection")
+def connected(socket):
+    @socket.on("publish")
+    def publish(data):
+        io.emit("news", data)
+
+    @socket.on("whisper")
+    def whisper(data):
+        io.to("elsewhere").emit("news", data)
+
+
+def listen(_):
+    port = reactor.listenTCP(0, io.site(), interface="127.0.0.1")
+    print(port.getHost().port, flush=True)
+
+
+io.start().addCallback(listen)
+end_with_stdin()
+reactor.run()

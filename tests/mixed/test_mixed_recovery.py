@@ -1,0 +1,116 @@
+"""A client moves between servers of Node.js and ours, and gets exactly what it missed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from itertools import cycle, islice
+from typing import Any
+
+import pytest
+from pytest_twisted import blockon
+from twisted.internet.defer import Deferred
+
+from tests.mixed.clients import Client
+from tests.mixed.cluster import Cluster, Crowd, Member
+
+pytestmark = pytest.mark.parametrize("kind", ["streams with recovery"], indirect=True, scope="module")
+
+
+class Traveller:
+    """A client that can be recovered.
+
+    Attributes:
+        client: as it is connected now; its predecessors had the same ids.
+        offset: of the latest event.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.offset = ""
+
+    async def heard(self, speaker: Member) -> list[Any]:
+        """The events up to now, without their offsets."""
+        await speaker.emit("now", to=[self.client.id])
+        missed, self.client.missed = self.client.missed, []
+        heard = [self._noted(event) for event in missed]
+        while (event := self._noted(await self.client.event())) != ["now"]:
+            heard.append(event)
+        return heard
+
+    def _noted(self, event: list[Any]) -> list[Any]:
+        *rest, self.offset = event
+        return rest
+
+    async def leave(self, member: Member) -> None:
+        """Lose the connection; the server notices."""
+        self.client.cut()
+        await member.lost(self.client.id)
+
+    async def arrive(self, member: Member) -> bool:
+        """Come back; whether as the same."""
+        pid = self.client.pid
+        self.client = await Client.connect(member.port, auth={"pid": pid, "offset": self.offset})
+        return self.client.pid == pid
+
+
+SetOut = Callable[[Member], Coroutine[Any, Any, Traveller]]
+
+
+@pytest.fixture
+def set_out(cluster: Cluster) -> Iterator[SetOut]:
+    """Connects a traveller to a server; it is in the room "one" and has heard one event."""
+    travellers = []
+
+    async def set_out(member: Member) -> Traveller:
+        traveller = Traveller(await Client.connect(member.port, "one", name="traveller"))
+        travellers.append(traveller)
+        assert await traveller.heard(member) == []
+        return traveller
+
+    yield set_out
+    crowd = Crowd({str(number): traveller.client for number, traveller in enumerate(travellers)})
+    blockon(Deferred.fromCoroutine(cluster.see_off(crowd)))
+
+
+@pytest.mark.parametrize("before", ["node", "first"])
+@pytest.mark.parametrize("after", ["node", "first", "second"])
+async def test_client_gets_what_it_missed(cluster: Cluster, set_out: SetOut, before: str, after: str) -> None:
+    """From every server, in order, once; and it is in its rooms and has its data."""
+    traveller = await set_out(cluster.members[before])
+    await traveller.leave(cluster.members[before])
+    for name, speaker in cluster.members.items():
+        await speaker.emit("to all", name)
+        await speaker.emit("to its room", name, b"\x01\xff", to=["two", "one"])
+        await speaker.emit("to others", to=["two"])
+        await speaker.emit("to others", except_=["one"])
+        await speaker.emit("to it", name, to=[traveller.client.id], except_=["two"])
+        await speaker.count()  # Redis has what was sent before
+    assert await traveller.arrive(cluster.members[after])
+    assert await traveller.heard(cluster.members[after]) == [
+        missed
+        for name in cluster.members
+        for missed in (["to all", name], ["to its room", name, b"\x01\xff"], ["to it", name])
+    ]
+    [found] = await cluster.members[before].fetch(to=["one"])
+    assert (found["rooms"], found["data"]) == (sorted([traveller.client.id, "one"]), {"name": "traveller"})
+
+
+async def test_client_wanders_without_loss(cluster: Cluster, set_out: SetOut) -> None:
+    """Numbered events of all servers, while it is there and while it is away: none missing, none twice."""
+    numbers = iter(range(1000))
+    heard = []
+    place = cluster.members["node"]
+    traveller = await set_out(place)
+    for next_place in islice(cycle([cluster.members[name] for name in ("first", "node", "second", "node")]), 20):
+        for speaker in cluster.members.values():
+            await speaker.emit("number", next(numbers), to=["one"])
+            await speaker.count()
+        heard += await traveller.heard(speaker)
+        await traveller.leave(place)
+        for speaker in cluster.members.values():
+            await speaker.emit("number", next(numbers))
+            await speaker.count()
+        place = next_place
+        assert await traveller.arrive(place)
+        heard += await traveller.heard(speaker)
+    assert heard == [["number", number] for number in range(next(numbers))]
