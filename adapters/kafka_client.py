@@ -304,7 +304,7 @@ class KafkaClient:
             with closing(connections.admin()) as admin:
                 ids = self._topics(admin)
                 return [(_ends(admin, log.topic), ids[log.topic]) for log in self._logs]
-        except (KafkaError, RuntimeError) as error:  # RuntimeError: the client was stopped
+        except (KafkaError, RuntimeError) as error:  # RuntimeError: closed meanwhile
             text = f"Kafka cannot be used at {self.address}: {error}"
             raise BrokerUnavailable(f"{text} ({troubles.latest})" if troubles.latest else text) from None
         finally:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaConnectionError, KafkaError
 from kafka.net.compat import KafkaNetClient
+from kafka.net.selector import NetworkSelector
 from twisted.logger import Logger
 
 if TYPE_CHECKING:
@@ -44,20 +45,49 @@ MAX_RECORDS = 500
 JOIN_TIMEOUT = 2.0
 
 
-class _Connection(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no types
-    """What a client reaches the brokers through; several threads may close it."""
+class _Loop(NetworkSelector):  # type: ignore[misc]  # kafka-python has no types
+    """The loop of a client's network thread, which another thread may close at any time.
+
+    That of kafka-python forgets that it is to stop when it is told so too early, and starts again when it is closed.
+    """
 
     def __init__(self, **settings: Any) -> None:
-        self._closing = Lock()
+        self.life = RLock()
         self.is_closed = False
         super().__init__(**settings)
 
-    def close(self, node_id: object = None) -> None:
-        with self._closing:
-            super().close(node_id)
-            if node_id is None:
+    def start(self) -> None:
+        with self.life:
+            if self.is_closed:
+                raise KafkaConnectionError("closed")
+            super().start()
+            self.run(_nothing)  # now it runs
+
+    def close(self) -> None:
+        with self.life:
+            if not self.is_closed:
                 self.is_closed = True
-                self._net.stop()  # the client may have started its thread behind an earlier close
+                self.stop()
+                connecting = [key.fileobj for key in self._selector.get_map().values()]
+                super().close()
+                for sock in connecting:
+                    sock.close()  # kafka-python leaves that to the garbage collector
+
+
+async def _nothing() -> None:
+    pass
+
+
+class _Connection(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no types
+    """What a client reaches the brokers through."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.loop = _Loop(**settings)
+        super().__init__(net=self.loop, **settings)
+
+    def close(self, node_id: object = None) -> None:
+        with self.loop.life:
+            super().close(node_id)
 
 
 class Connections:
@@ -116,7 +146,7 @@ class Connections:
 
     def _open(self, **settings: Any) -> _Connection:
         connection = _Connection(**settings, **self._patience())
-        self._opened = [*(each for each in self._opened if not each.is_closed), connection]
+        self._opened = [*(each for each in self._opened if not each.loop.is_closed), connection]
         return connection
 
     def _patience(self) -> dict[str, int]:

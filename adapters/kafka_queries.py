@@ -200,8 +200,8 @@ class Queries:
             outcome = self._look(consumer, job) if isinstance(job, _Looking) else self._read(consumer, job)
         except OffsetOutOfRangeError:
             outcome = Failure(PositionGone("the log does not reach back so far any more"))
-        except KafkaError as error:
-            outcome = Failure(BrokerUnavailable(f"Kafka did not answer: {error}"))
+        except Exception as error:  # noqa: BLE001 - kafka-python, which raises whatever goes wrong in it
+            outcome = Failure(BrokerUnavailable(f"Kafka did not answer: {error!r}"))
         for each in jobs:
             self._fire(each, outcome)
 

@@ -61,6 +61,11 @@ class Channel:
         channel.add_on_close_callback(lambda _, reason: self._closed(reason))
         channel.add_on_cancel_callback(lambda _: self.on_closed(exceptions.ConsumerCancelled("queue is gone")))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be written."""
+        return self._channel.is_open  # type: ignore[no-any-return]
+
     def promise(self) -> Deferred[Any]:
         """A Deferred for somebody to fire; it fails when the channel is closed before."""
         if self._channel.is_closed:
@@ -127,8 +132,9 @@ class Channel:
         return self.call("confirm_delivery", ack_nack_callback=confirmed)
 
     def publish(self, exchange: str, key: str, body: bytes, properties: BasicProperties, mandatory: bool) -> None:
-        """Write a message. Hot path."""
-        self._channel.basic_publish(exchange, key, body, properties, mandatory)
+        """Write a message; in vain when the channel is closed, which `on_closed` tells. Hot path."""
+        if self._channel.is_open:
+            self._channel.basic_publish(exchange, key, body, properties, mandatory)
 
     def close(self) -> None:
         """Let it go; what was under way on it is forgotten."""

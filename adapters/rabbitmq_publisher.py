@@ -134,7 +134,7 @@ class Publisher:
         if connection is None or channel is None:
             return
         waiting = self._waiting
-        while waiting and not (connection.is_full or connection.is_blocked):
+        while waiting and channel.is_open and not (connection.is_full or connection.is_blocked):
             entry = waiting.popleft()
             self._unconfirmed[self._next_tag()] = entry
             if entry.name_log is not None:

@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pika import BasicProperties
@@ -31,6 +30,7 @@ from twisted.python.failure import Failure
 
 from txsocketio.adapters.rabbitmq_connection import ignore
 from txsocketio.adapters.rabbitmq_publisher import Repeats
+from txsocketio.adapters.rabbitmq_wire import OFFSET, id_of, log_name
 from txsocketio.errors import BrokerUnavailable, WorldError
 from txsocketio.types import Json
 
@@ -46,9 +46,6 @@ log = Logger()
 #: The type of records that tell nothing.
 MARKER = "marker"
 
-#: The header in which the broker tells the offset.
-OFFSET = "x-stream-offset"
-
 #: What the broker answers when a queue is there, with other settings.
 PRECONDITION_FAILED = 406
 
@@ -60,10 +57,10 @@ MAX_REPEATS = 10_000
 
 #: From one offset to the next, at most: where a segment begins the broker takes one for itself. When records go because
 #: they are old, a whole segment goes.
-MAX_STEP = 2
+STEP = 2
 
 #: Seconds by which the clocks of nodes and broker may differ.
-MAX_SKEW = 60.0
+SKEW = 60.0
 
 
 #: Called with the offset, the properties and the body of a record; whether that is enough.
@@ -179,9 +176,9 @@ class Stream:
 
         def look(offset: int, properties: BasicProperties, body: bytes) -> bool:
             name = properties.correlation_id if offset else None
-            own = _id_of(properties)
+            own = id_of(properties)
             if name or not names:
-                names[:] = [name or blake2b(own.encode(), digest_size=4).hexdigest()]
+                names[:] = [name or log_name(properties)]
             return bool(name) or not offset or own in marks
 
         await self._scan(channel, "first", look, lambda: marks.append(self._mark(channel, None)))
@@ -192,12 +189,12 @@ class Stream:
         properties = self._publisher.sign(None, MARKER)
         properties.correlation_id = identity
         channel.publish("", self._name, b"", properties, mandatory=False)
-        return _id_of(properties)
+        return id_of(properties)
 
     async def _tail(self, connection: Connection) -> None:
         start: Any = self.position + 1
         if not self._is_caught_up and self.position < 0:
-            start = "next" if self._since is None else datetime.now(UTC) - timedelta(seconds=self._since + MAX_SKEW)
+            start = "next" if self._since is None else datetime.now(UTC) - timedelta(seconds=self._since + SKEW)
         channel = await connection.channel()
         await channel.window(self._options.prefetch)
         await channel.consume(self._name, self._receive, auto_ack=False, arguments={OFFSET: start})
@@ -247,7 +244,7 @@ class Stream:
         headers = properties.headers
         offset = int(headers.pop(OFFSET))
         if self._is_caught_up or self._since is not None:
-            if self._is_caught_up and offset > self.position + MAX_STEP:
+            if self._is_caught_up and offset > self.position + STEP:
                 self.on_reset()
             self.position = offset
             if _is_record(properties):
@@ -255,9 +252,9 @@ class Stream:
                     self._repeats.append(offset)
                 else:
                     self.on_record(Record(offset, headers, body))
-        if self._marks and properties.type == MARKER and _id_of(properties) in self._marks:
+        if self._marks and properties.type == MARKER and id_of(properties) in self._marks:
             self.position = offset
-            self._marks[_id_of(properties)].callback(None)
+            self._marks[id_of(properties)].callback(None)
 
     # --- reading what has been ---
 
@@ -276,7 +273,7 @@ class Stream:
 
         def take(offset: int, properties: BasicProperties, body: bytes) -> bool:
             nonlocal position
-            if offset > position + MAX_STEP:
+            if offset > position + STEP:
                 raise RecordsGone(f"the records from {position + 1} to {offset - 1} are gone")
             position = offset
             is_wanted = offset <= up_to and _is_record(properties) and not seen.is_repeat(properties)
@@ -340,10 +337,6 @@ def _unavailable(failure: Failure) -> Failure:
     if failure.check(RecordsGone) is None:
         raise BrokerUnavailable(str(failure.value))
     return failure
-
-
-def _id_of(properties: BasicProperties) -> str:
-    return f"{properties.app_id}.{properties.message_id}"
 
 
 def _is_record(properties: BasicProperties) -> bool:

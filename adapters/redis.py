@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from twisted.internet.defer import Deferred
 
-from txsocketio.adapters.redis_pubsub import PubSubAdapter, PubSubBroker, PubSubOptions, escaped
+from txsocketio.adapters.redis_pubsub import LARGE, PubSubAdapter, PubSubBroker, PubSubOptions, escaped
 from txsocketio.adapters.redis_wire import (
     Request,
     begins_broadcast,
@@ -30,6 +30,7 @@ from txsocketio.adapters.redis_wire import (
     encode_broadcast,
     encode_request,
     encode_response,
+    rooms_of_broadcast,
 )
 from txsocketio.cluster.messages import BROADCAST, SERVER_SIDE_EMIT_RESPONSE, Message
 from txsocketio.cluster.requests import Others
@@ -125,6 +126,8 @@ class RedisAdapter(PubSubAdapter):
             return
         room = channel[len(self._broadcasts) : -1]
         if room and not self.rooms.members(room.decode(errors="replace")):
+            return
+        if len(content) >= LARGE and not self.is_wanted(*rooms_of_broadcast(content)):
             return
         message = decode_broadcast(content, self.namespace.name)
         if message is not None:

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, ClassVar
 import orjson
 from twisted.internet.defer import Deferred
 
-from txsocketio.adapters.redis_pubsub import PubSubAdapter, PubSubBroker, PubSubOptions, Subscribe, logged
+from txsocketio.adapters.redis_pubsub import LARGE, PubSubAdapter, PubSubBroker, PubSubOptions, Subscribe, logged
 from txsocketio.adapters.redis_wire import decode, encode
 from txsocketio.cluster.messages import BROADCAST, SOCKETS_JOIN, Message
 from txsocketio.cluster.requests import Others
 from txsocketio.engineio.options import option
 from txsocketio.errors import BadMessage
 from txsocketio.socketio.adapter import all_of
+from txsocketio.types import Json
 
 if TYPE_CHECKING:
     from txsocketio.socketio.namespace import Namespace
@@ -168,6 +169,9 @@ class RedisShardedAdapter(PubSubAdapter):
         """Take a message. Our own are known by how they end, most of them before they are decoded."""
         if content.endswith(self._own_end):
             return
+        opts = opts_of_event(content) if len(content) >= LARGE else None
+        if opts is not None and not self.is_wanted(opts["rooms"], opts["except"]):
+            return
         message = decode_message(content, self.namespace.name)
         if message is not None and message.node != self.broker.node:
             self.receive(message)
@@ -193,6 +197,22 @@ def decode_message(content: bytes, namespace: str) -> Message | None:
     if not isinstance(type, int) or not isinstance(data, dict) or not isinstance(node, str):
         raise BadMessage("a message without type, data or uid")
     return Message(type, data, data.pop("opts", None), node)
+
+
+def opts_of_event(content: bytes) -> dict[str, Json] | None:
+    """Whom an event is for, without a look at the event; None when it has to be decoded to find out.
+
+    What comes behind the event are the last few bytes of the message, which become JSON again by two braces.
+    """
+    begin = content.rfind(b'},"opts":{"rooms":[')
+    if begin < 0 or not content.startswith(b'{"type":3,"data":{"packet":'):
+        return None
+    try:
+        data: dict[str, Json] = orjson.loads(b'{"data":{' + content[begin + 2 :])["data"]
+    except orjson.JSONDecodeError:
+        return None
+    opts: dict[str, Json] = data["opts"]
+    return opts if data.keys() == {"opts"} and isinstance(opts.get("except"), list) else None
 
 
 def _may_be_a_socket(room: str) -> bool:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from twisted.internet.defer import Deferred
 
 from txsocketio.cluster.outbox import Outbox
 from txsocketio.cluster.sessions import GRACE
+from txsocketio.errors import BrokerError, BrokerUnavailable
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
+    from twisted.python.failure import Failure
 
     from txsocketio.adapters.redis_client import RedisClient
     from txsocketio.adapters.redis_streams_wire import Written
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 #: Seconds for which Redis remembers the number of the last entry of a node: longer than any outage after which a node
 #: still asks whether an entry is there.
 MEMORY = 86_400
+
+#: Errors that pass, if somebody cares: it is out of memory or busy, cannot write its files, or has too few replicas.
+_LATER = re.compile(r"\b(OOM|BUSY|MISCONF|NOREPLICAS|TRYAGAIN)\b")
 
 # KEYS: the stream, and where the number of the last entry of this node is kept. ARGV: the node, the length of the
 # stream, how long the number is kept; then of each entry its number, nsp, type and data.
@@ -91,7 +97,7 @@ class StreamWriter:
         arguments: list[bytes | str | int] = [*self._first]
         for namespace, type, data, number in group:
             arguments += (number, namespace, type, data)
-        return self._client.eval(APPEND, self._keys, arguments)
+        return self._client.eval(APPEND, self._keys, arguments).addErrback(_later)
 
 
 class RedisSessions:
@@ -124,3 +130,10 @@ def _decoded(stored: bytes | None) -> bytes | None:
         return b64decode(stored, validate=True) if stored else None
     except ValueError:
         return stored
+
+
+def _later(failure: Failure) -> NoReturn:
+    """Redis will take what it refuses now, if that is so."""
+    if failure.check(BrokerError) and _LATER.search(str(failure.value)):
+        raise BrokerUnavailable(str(failure.value))
+    failure.raiseException()

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 import orjson
-from msgpack import Packer, unpackb
+from msgpack import OutOfData, Packer, Unpacker, unpackb
 
 from txsocketio.cluster.messages import (
     BROADCAST,
@@ -102,6 +102,27 @@ def decode_broadcast(content: bytes, namespace: str) -> Message | None:
     if packet.get("nsp", "/") != namespace:
         return None
     return Message(BROADCAST, {"packet": packet}, opts, str(node))
+
+
+def rooms_of_broadcast(content: bytes) -> tuple[list[Json], list[Json]]:
+    """The rooms that a broadcast is for, and those that it is not for, without a look at the event.
+
+    Raises:
+        BadMessage: it cannot be understood.
+    """
+    unpacker = Unpacker(max_buffer_size=len(content))
+    unpacker.feed(content)
+    try:
+        unpacker.read_array_header()
+        unpacker.skip()
+        unpacker.skip()
+        opts = unpacker.unpack()
+        rooms, excluded = opts["rooms"], opts["except"]
+    except (KeyError, TypeError, ValueError, OutOfData) as error:
+        raise BadMessage(f"a broadcast that cannot be understood: {error!r}") from None
+    if not isinstance(rooms, list) or not isinstance(excluded, list):
+        raise BadMessage("rooms that are no list")
+    return rooms, excluded
 
 
 # --- requests ---

@@ -1,5 +1,6 @@
-"""Fixtures of the tests of adapters."""
+"""What the tests of adapters share."""
 
-from tests.adapters.kafka import make, topic
+from tests.adapters.kafka_clients import make_kafka, topic
+from tests.adapters.redis_clients import client
 
-__all__ = ["make", "topic"]
+__all__ = ["client", "make_kafka", "topic"]

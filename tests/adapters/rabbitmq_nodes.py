@@ -33,7 +33,8 @@ class Node(RabbitMQClient):
 
     def __init__(self, url: str, prefix: str, **options: object) -> None:
         self.settings = RabbitMQOptions(prefix=prefix, **options)
-        super().__init__(reactor, url, self.settings, token_hex(8))
+        self.name = token_hex(8)
+        super().__init__(reactor, url, self.settings, self.name)
         self.messages: list[tuple[str, bytes]] = []
         self.states: list[bool] = []
         self.records: list[Record] = []
@@ -51,7 +52,9 @@ class Node(RabbitMQClient):
 
     def share(self, lifetime: float = 60.0) -> Node:
         """Have a table too."""
-        self.table = Table(reactor, self.publisher, self.settings, f"{self.settings.prefix}.table", lifetime)
+        name = f"{self.settings.prefix}.table"
+        self.table = Table(reactor, self.publisher, self.settings, name, self.name, lifetime)
+        self.on_available = self._available
         self.attached.append(self.table.stream)
         return self
 
@@ -64,6 +67,10 @@ class Node(RabbitMQClient):
     def numbers(self) -> list[int]:
         """The bodies of the records, which are numbers."""
         return [int(record.body) for record in self.records]
+
+    def _available(self, is_available: bool) -> None:
+        self.states.append(is_available)
+        self.table.set_available(is_available)
 
     def _count_reset(self) -> None:
         self.resets += 1

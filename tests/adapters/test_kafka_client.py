@@ -9,9 +9,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
-from tests.adapters.kafka import (
+from tests.adapters.kafka_clients import (
     SHORT,
-    UNCLOSED,
     Make,
     Start,
     administer,
@@ -26,7 +25,7 @@ from txsocketio.adapters.kafka_queries import PositionGone
 from txsocketio.adapters.kafka_reader import Gap, Record
 from txsocketio.errors import BrokerError, BrokerUnavailable
 
-pytestmark = [pytest.mark.timeout(120), UNCLOSED]
+pytestmark = pytest.mark.timeout(120)
 
 
 class Reader:
@@ -110,9 +109,9 @@ def changes(client: KafkaClient) -> Callable[[], Deferred[bool]]:
 # Writing and reading
 
 
-async def test_records_come_back_as_they_were_written(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_records_come_back_as_they_were_written(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """Any bytes, in the order of writing, to who writes and to others alike; a record may be without a value."""
-    one, two = make(kafka.url), make(kafka.url)
+    one, two = make_kafka(kafka.url), make_kafka(kafka.url)
     logs = [client.log(topic, client.options.log_settings()) for client in (one, two)]
     readers = [Reader(log) for log in logs]
     await gatherResults([one.start(), two.start()])
@@ -125,9 +124,9 @@ async def test_records_come_back_as_they_were_written(kafka: KafkaServer, topic:
     assert logs[0].position == logs[1].position == 3
 
 
-async def test_many_records_stay_in_order(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_many_records_stay_in_order(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """Twenty thousand at once, and then read again in pieces."""
-    client = make(kafka.url, max_outbox=20_000)
+    client = make_kafka(kafka.url, max_outbox=20_000)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     await client.start()
@@ -139,9 +138,9 @@ async def test_many_records_stay_in_order(kafka: KafkaServer, topic: str, make: 
     assert [record.value for piece in pieces for record in piece] == expected
 
 
-async def test_piece_of_the_log_can_be_read_again(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_piece_of_the_log_can_be_read_again(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """Behind one position up to another, not beyond the end; and it is said when it is not there any more."""
-    client = make(kafka.url)
+    client = make_kafka(kafka.url)
     log = client.log(topic, client.options.log_settings())
     await client.start()
     await gatherResults([log.append(None, [], b"%d" % number) for number in range(10)])
@@ -155,14 +154,14 @@ async def test_piece_of_the_log_can_be_read_again(kafka: KafkaServer, topic: str
         await log.read(3, 9, 100)
 
 
-async def test_start_does_not_read_what_was_written_before(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_start_does_not_read_what_was_written_before(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """A node joins a busy cluster at once."""
-    before = make(kafka.url)
+    before = make_kafka(kafka.url)
     before.log(topic, before.options.log_settings())
     await before.start()
     await before.stop()
     await deferToThread(fill, kafka, topic, 200_000)
-    client = make(kafka.url)
+    client = make_kafka(kafka.url)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     await client.start()
@@ -175,9 +174,9 @@ async def test_start_does_not_read_what_was_written_before(kafka: KafkaServer, t
 # Refusals
 
 
-async def test_record_that_is_too_large_is_refused(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_record_that_is_too_large_is_refused(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """By the client or by the broker; the others are written."""
-    client = make(kafka.url, max_request_size=100_000)
+    client = make_kafka(kafka.url, max_request_size=100_000)
     log = client.log(topic, {"max.message.bytes": "50000"})
     reader = Reader(log)
     await client.start()
@@ -191,27 +190,27 @@ async def test_record_that_is_too_large_is_refused(kafka: KafkaServer, topic: st
     assert [len(value or b"") for value in reader.values] == [10, 20, 30]
 
 
-async def test_missing_topic_is_created_only_if_allowed(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_missing_topic_is_created_only_if_allowed(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """Where administrators create topics, the error names the one that they have to."""
-    client = make(kafka.url, create_topics=False)
+    client = make_kafka(kafka.url, create_topics=False)
     client.log(topic, {})
     with pytest.raises(BrokerError, match=topic):
         await client.start()
 
 
-async def test_topic_with_several_partitions_is_refused(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_topic_with_several_partitions_is_refused(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """It would have no order."""
     await deferToThread(administer, kafka, lambda admin: admin.create_topics({topic: {"num_partitions": 2}}))
-    client = make(kafka.url)
+    client = make_kafka(kafka.url)
     client.log(topic, {})
     with pytest.raises(BrokerError, match="partitions"):
         await client.start()
 
 
-async def test_full_outbox_refuses_at_once(own_kafka: Start, topic: str, make: Make) -> None:
+async def test_full_outbox_refuses_at_once(own_kafka: Start, topic: str, make_kafka: Make) -> None:
     """What was accepted before is written when the broker is back."""
     kafka = await own_kafka()
-    client = make(kafka.url, max_outbox=100, max_outbox_bytes=1500)
+    client = make_kafka(kafka.url, max_outbox=100, max_outbox_bytes=1500)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     await client.start()
@@ -234,10 +233,12 @@ def refused(log: KafkaLog, size: int) -> None:
 # Outages
 
 
-async def test_kill_under_traffic_loses_repeats_and_reorders_nothing(own_kafka: Start, topic: str, make: Make) -> None:
+async def test_kill_under_traffic_loses_repeats_and_reorders_nothing(
+    own_kafka: Start, topic: str, make_kafka: Make
+) -> None:
     """Two write and a third reads, all the time."""
     kafka = await own_kafka()
-    clients = [make(kafka.url, **SHORT) for _ in range(3)]
+    clients = [make_kafka(kafka.url, **SHORT) for _ in range(3)]
     logs = [client.log(topic, client.options.log_settings()) for client in clients]
     reader = Reader(logs[2])
     await gatherResults([client.start() for client in clients])
@@ -252,10 +253,10 @@ async def test_kill_under_traffic_loses_repeats_and_reorders_nothing(own_kafka: 
     await check(reader, traffic)
 
 
-async def test_frozen_broker_is_noticed_and_nothing_is_lost(own_kafka: Start, topic: str, make: Make) -> None:
+async def test_frozen_broker_is_noticed_and_nothing_is_lost(own_kafka: Start, topic: str, make_kafka: Make) -> None:
     """Longer than the request timeout, so that connections are given up meanwhile."""
     kafka = await own_kafka()
-    clients = [make(kafka.url, request_timeout=1.0, liveness_timeout=4.0) for _ in range(2)]
+    clients = [make_kafka(kafka.url, request_timeout=1.0, liveness_timeout=4.0) for _ in range(2)]
     logs = [client.log(topic, client.options.log_settings()) for client in clients]
     reader = Reader(logs[1])
     await gatherResults([client.start() for client in clients])
@@ -271,10 +272,10 @@ async def test_frozen_broker_is_noticed_and_nothing_is_lost(own_kafka: Start, to
     await check(reader, traffic)
 
 
-async def test_producer_that_has_died_is_replaced(own_kafka: Start, topic: str, make: Make) -> None:
+async def test_producer_that_has_died_is_replaced(own_kafka: Start, topic: str, make_kafka: Make) -> None:
     """kafka-python's stays silent for ever when it gives up what it has tried twice: ours gives it up in turn."""
     kafka = await own_kafka()
-    clients = [make(kafka.url, request_timeout=1.0, liveness_timeout=6.0, delivery_timeout=2.5) for _ in range(2)]
+    clients = [make_kafka(kafka.url, request_timeout=1.0, liveness_timeout=6.0, delivery_timeout=2.5) for _ in range(2)]
     logs = [client.log(topic, client.options.log_settings()) for client in clients]
     reader = Reader(logs[1])
     await gatherResults([client.start() for client in clients])
@@ -299,9 +300,9 @@ async def check(reader: Reader, traffic: list[Traffic]) -> None:
     assert not reader.gaps
 
 
-async def test_topic_that_is_created_again_is_another_log(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_topic_that_is_created_again_is_another_log(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """It is said so, once, and reading goes on with the first record of the new one."""
-    client = make(kafka.url)
+    client = make_kafka(kafka.url)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     await client.start()
@@ -320,9 +321,9 @@ async def test_topic_that_is_created_again_is_another_log(kafka: KafkaServer, to
 # Starting and stopping
 
 
-async def test_start_without_broker_fails_and_leaves_nothing(make: Make) -> None:
+async def test_start_without_broker_fails_and_leaves_nothing(make_kafka: Make) -> None:
     """In time, with the address and without the password; it may be tried again."""
-    client = make("kafka://alice:wonder@127.0.0.1:1/topic", start_timeout=0.5)
+    client = make_kafka("kafka://alice:wonder@127.0.0.1:1/topic", start_timeout=0.5)
     client.log("topic", {})
     for _ in range(2):
         with pytest.raises(BrokerUnavailable, match=r"127\.0\.0\.1:1") as raised:
@@ -331,9 +332,9 @@ async def test_start_without_broker_fails_and_leaves_nothing(make: Make) -> None
         assert not await left_threads()
 
 
-async def test_start_can_be_stopped(make: Make) -> None:
+async def test_start_can_be_stopped(make_kafka: Make) -> None:
     """Nobody waits for a broker that does not come."""
-    client = make("kafka://127.0.0.1:1/topic")
+    client = make_kafka("kafka://127.0.0.1:1/topic")
     client.log("topic", {})
     starting = client.start()
     await client.stop()
@@ -343,10 +344,10 @@ async def test_start_can_be_stopped(make: Make) -> None:
 
 
 @pytest.mark.parametrize("harm", ["freeze", "kill"])
-async def test_stop_with_dead_broker_leaves_nothing(own_kafka: Start, topic: str, make: Make, harm: str) -> None:
+async def test_stop_with_dead_broker_leaves_nothing(own_kafka: Start, topic: str, make_kafka: Make, harm: str) -> None:
     """What is not written fails; whoever reads is told."""
     kafka = await own_kafka()
-    client = make(kafka.url, **SHORT)
+    client = make_kafka(kafka.url, **SHORT)
     log = client.log(topic, client.options.log_settings())
     await client.start()
     change = changes(client)
@@ -363,9 +364,9 @@ async def test_stop_with_dead_broker_leaves_nothing(own_kafka: Start, topic: str
     assert not await left_threads()
 
 
-async def test_client_can_be_started_again(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_client_can_be_started_again(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """It goes on at the end of the log as it is then."""
-    client = make(kafka.url)
+    client = make_kafka(kafka.url)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     for value in (b"one", b"two"):
@@ -379,17 +380,17 @@ async def test_client_can_be_started_again(kafka: KafkaServer, topic: str, make:
     assert [record.offset for record in await log.read(-1, 2, 10)] == [0, 1, 2]
 
 
-async def test_users_and_tls(own_kafka: Start, topic: str, make: Make) -> None:
+async def test_users_and_tls(own_kafka: Start, topic: str, make_kafka: Make) -> None:
     """With a user in the URL and a file of trusted certificates; a wrong password is an error at start."""
     kafka = await own_kafka(tls=True, users={"alice": "wonder/land"})
     files = {"ca_file": str(kafka.certificate), "check_hostname": False}
-    client = make(kafka.url.replace("://", "://alice:wonder%2Fland@"), **files)
+    client = make_kafka(kafka.url.replace("://", "://alice:wonder%2Fland@"), **files)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     await client.start()
     await log.append(None, [], b"secret")
     await reader.count(1)
-    stranger = make(kafka.url.replace("://", "://alice:guessed@"), start_timeout=3.0, **files)
+    stranger = make_kafka(kafka.url.replace("://", "://alice:guessed@"), start_timeout=3.0, **files)
     stranger.log(topic, {})
     with pytest.raises(BrokerUnavailable) as raised:
         await stranger.start()

@@ -8,23 +8,23 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from tests.adapters.kafka import SHORT, UNCLOSED, Make, Start, delete_and_create
+from tests.adapters.kafka_clients import SHORT, Make, Start, delete_and_create
 from tests.brokers.kafka import KafkaServer
 from txsocketio.adapters.kafka_client import KafkaClient
 from txsocketio.adapters.kafka_reader import Record
 from txsocketio.adapters.kafka_table import BASE, KafkaTable
 from txsocketio.errors import BrokerUnavailable
 
-pytestmark = [pytest.mark.timeout(60), UNCLOSED]
+pytestmark = pytest.mark.timeout(60)
 
 
 def table(client: KafkaClient, topic: str, lifetime: float = 60.0, rows: int = 100, size: int = 10_000) -> KafkaTable:
     return KafkaTable(client, topic, lifetime, rows, size)
 
 
-async def test_row_is_the_same_for_all(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_row_is_the_same_for_all(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """Whoever asks gets what was written before, at once, also who comes later."""
-    clients = [make(kafka.url) for _ in range(3)]
+    clients = [make_kafka(kafka.url) for _ in range(3)]
     one, two, late = (table(client, topic) for client in clients)
     await gatherResults([clients[0].start(), clients[1].start()])
     assert await one.get(b"key") is None
@@ -39,9 +39,9 @@ async def test_row_is_the_same_for_all(kafka: KafkaServer, topic: str, make: Mak
     assert [await late.get(key) for key in (b"key", b"gone", b"never")] == [b"B", None, None]
 
 
-async def test_swap_of_what_is_not_there_is_not_done(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_swap_of_what_is_not_there_is_not_done(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """It tells what is there; what is there already counts as done."""
-    client = make(kafka.url)
+    client = make_kafka(kafka.url)
     rows = table(client, topic)
     await client.start()
     await rows.swap(b"key", None, b"A")
@@ -53,9 +53,9 @@ async def test_swap_of_what_is_not_there_is_not_done(kafka: KafkaServer, topic: 
     assert await rows.get(b"key") == b"A"
 
 
-async def test_one_of_many_rivals_wins(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_one_of_many_rivals_wins(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """All learn who it was, although none had read of the others when it wrote."""
-    clients = [make(kafka.url) for _ in range(3)]
+    clients = [make_kafka(kafka.url) for _ in range(3)]
     tables = [table(client, topic) for client in clients]
     await gatherResults([client.start() for client in clients])
     for old in (None, b"winner"):
@@ -67,9 +67,9 @@ async def test_one_of_many_rivals_wins(kafka: KafkaServer, topic: str, make: Mak
         await gatherResults([each.get(b"key") for each in tables])
 
 
-async def test_rows_end(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_rows_end(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """Unless they are written once more; it is the same for who starts later."""
-    clients = [make(kafka.url) for _ in range(2)]
+    clients = [make_kafka(kafka.url) for _ in range(2)]
     rows, late = (table(client, topic, lifetime=1.0) for client in clients)
     await clients[0].start()
     await rows.swap(b"ends", None, b"A")
@@ -83,9 +83,9 @@ async def test_rows_end(kafka: KafkaServer, topic: str, make: Make) -> None:
     assert await late.swap(b"ends", None, b"B") == b"B"
 
 
-async def test_oldest_rows_are_forgotten(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_oldest_rows_are_forgotten(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """There is room for so many, and so many bytes."""
-    clients = [make(kafka.url) for _ in range(3)]
+    clients = [make_kafka(kafka.url) for _ in range(3)]
     rows, few, small = table(clients[0], topic), table(clients[1], topic, rows=2), table(clients[2], topic, size=25)
     await clients[0].start()
     for key in (b"a", b"b", b"c"):
@@ -96,10 +96,10 @@ async def test_oldest_rows_are_forgotten(kafka: KafkaServer, topic: str, make: M
         assert [await each.get(key) is not None for key in (b"a", b"b", b"c")] == [True, False, True]
 
 
-async def test_nobody_waits_for_a_broker_that_is_away(own_kafka: Start, topic: str, make: Make) -> None:
+async def test_nobody_waits_for_a_broker_that_is_away(own_kafka: Start, topic: str, make_kafka: Make) -> None:
     """What is on its way fails when that is noticed, and what is asked later at once."""
     kafka = await own_kafka()
-    client = make(kafka.url, **SHORT)
+    client = make_kafka(kafka.url, **SHORT)
     rows = table(client, topic)
     await client.start()
     noticed: Deferred[None] = Deferred()
@@ -113,9 +113,9 @@ async def test_nobody_waits_for_a_broker_that_is_away(own_kafka: Start, topic: s
             await outcome
 
 
-async def test_topic_that_is_created_again_is_empty(kafka: KafkaServer, topic: str, make: Make) -> None:
+async def test_topic_that_is_created_again_is_empty(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
     """Whoever has the rows is told, and can write them again."""
-    client = make(kafka.url)
+    client = make_kafka(kafka.url)
     rows = table(client, topic)
     lost: Deferred[None] = Deferred()
     rows.on_lost = lambda: lost.callback(None)
@@ -179,6 +179,11 @@ def test_late_swap_does_not_bring_back_what_was_deleted() -> None:
     """A node that had not heard that the client was gone."""
     assert value(read([(0, 0, b"A"), (1, 1, None), (2, 1, b"late")])) is None
     assert value(read([(1, 1, None), (2, 1, b"late")])) is None
+
+
+def test_row_that_was_written_behind_the_end_of_its_topic_can_be_swapped() -> None:
+    """The topic was created again while a swap was on its way: its base is of another time."""
+    assert value(read([(0, 7, b"A"), (1, 8, b"B")])) == b"B"
 
 
 def test_records_of_strangers_are_passed_over() -> None:

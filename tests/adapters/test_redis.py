@@ -116,6 +116,9 @@ async def test_what_nobody_here_wants_is_not_decoded(
     other = await stranger(key_of(one))
     client = await one.client("room")
     await other.say("#/#nobody#", b"\xc1")
+    nonsense = {"type": 2, "data": "x" * 5000, "nsp": "/"}
+    await other.say("#/#", pack(["other-", nonsense, {"rooms": ["nobody", "none"], "except": []}]))
+    await other.say("#/#", pack(["other-", nonsense, {"rooms": ["room", "none"], "except": ["room"]}]))
     await other.say("#/#room#", b"\xc1")
     await other.say("#/#room#", pack(["other-", {"type": 2, "data": "event", "nsp": "/"}, {"rooms": [], "except": []}]))
     for place in ("-request#/#", "-response#/#"):

@@ -27,7 +27,7 @@ async def start(request: pytest.FixtureRequest, own_redis: OwnRedis) -> AsyncIte
 
     async def start(**options: object) -> tuple[RedisServer, Node, Node]:
         redis = await own_redis()
-        clusters.append(Cluster(Kind("redis", of_redis(request.param, **QUICK, **options)), redis))
+        clusters.append(Cluster(Kind("redis", of_redis(request.param, **QUICK, **options), settles=True), redis))
         return redis, await clusters[-1].start(), await clusters[-1].start()
 
     yield start

@@ -21,7 +21,7 @@ async def start(redis: RedisServer) -> AsyncIterator[Start]:
     clusters: list[Cluster] = []
 
     async def start(**options: object) -> tuple[Node, Node]:
-        clusters.append(Cluster(Kind("sharded", of_redis("+sharded", **options)), redis))
+        clusters.append(Cluster(Kind("sharded", of_redis("+sharded", **options), settles=True), redis))
         return await clusters[-1].start(), await clusters[-1].start()
 
     yield start

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.mixed.vectors import Said, load, meaning
-from txsocketio.adapters.redis_sharded import decode_message, encode_message
+from txsocketio.adapters.redis_sharded import decode_message, encode_message, opts_of_event
 from txsocketio.adapters.redis_wire import (
     begins_broadcast,
     decode,
@@ -20,9 +20,10 @@ from txsocketio.adapters.redis_wire import (
     encode_request,
     encode_response,
     pack,
+    rooms_of_broadcast,
     unpack,
 )
-from txsocketio.cluster.messages import BROADCAST_GONE, Message
+from txsocketio.cluster.messages import BROADCAST, BROADCAST_GONE, Message
 from txsocketio.errors import BadMessage, UnserializableData
 from txsocketio.types import Json
 
@@ -103,6 +104,51 @@ def test_sharded_message_is_what_node_sends(said: Said) -> None:
     assert decode_message(content, "/other") is None
 
 
+# Whom large events are for
+
+
+@pytest.mark.parametrize("said", said("classic", "socket.io#"))
+def test_rooms_of_a_broadcast_are_known_before_it_is_decoded(said: Said) -> None:
+    """Wherever they stand."""
+    content = bytes.fromhex(said.payload)
+    message = decode_broadcast(content, namespace_of(said))
+    assert message is not None
+    assert rooms_of_broadcast(content) == ([*message.rooms], [*message.excluded])
+
+
+@pytest.mark.parametrize("said", said("sharded", "socket.io#"))
+def test_opts_of_an_event_are_known_before_it_is_decoded(said: Said) -> None:
+    """Of events in JSON; questions, which have to be answered, and everything else have to be decoded."""
+    content = bytes.fromhex(said.payload)
+    message = decode_message(content, namespace_of(said))
+    assert message is not None
+    is_event = message.type == BROADCAST and message.request is None and content.startswith(b"{")
+    assert opts_of_event(content) == (message.opts if is_event else None)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"type":3,"data":{"packet":{"data":["e",{"a":{},"opts":{"rooms":[]}}]},"opts":{"except":[],"rooms":[]}}}',
+        b'{"type":3,"data":{"packet":{},"opts":{"rooms":[],"except":[]},"requestId":"1"},"uid":"1","nsp":"/"}',
+        b'{"type":3,"data":{"packet":{"data":["e",{"a":{},"opts":{"rooms":[],"except":[]}}]}},"uid":"1","nsp":"/"}',
+        b'{"type":3,"data":{"packet":{},"opts":{"rooms":[]}},"uid":"1","nsp":"/"}',
+        b'{"type":4,"data":{"a":{},"opts":{"rooms":[],"except":[]}},"uid":"1","nsp":"/"}',
+        b'{"type":3,"data":{"packet":{},"opts":{"rooms":[',
+    ],
+)
+def test_what_looks_like_the_opts_of_an_event_is_not_taken_for_them(content: bytes) -> None:
+    """It is decoded to find out."""
+    assert opts_of_event(content) is None
+
+
+def test_strings_in_an_event_are_not_taken_for_its_opts() -> None:
+    """They cannot be: their quotes are escaped."""
+    event = {"type": 2, "data": ["e", '},"opts":{"rooms":[],"except":[]}},"uid":"1","nsp":"/"}']}
+    message = Message(BROADCAST, {"packet": event}, {"rooms": ["a"], "except": ["b"], "flags": {}}, "us")
+    assert opts_of_event(encode_message(message, "/")) == message.opts
+
+
 # What is in messages
 
 
@@ -160,6 +206,7 @@ def test_what_has_no_form_is_an_error() -> None:
 )
 def test_nonsense_is_refused(content: bytes) -> None:
     """By one kind of error, whatever is wrong with it."""
-    for understand in (decode, lambda content: decode_broadcast(content, "/"), lambda c: decode_message(c, "/")):
+    understandings = (rooms_of_broadcast, lambda c: decode_broadcast(c, "/"), lambda c: decode_message(c, "/"))
+    for understand in (decode, *understandings):
         with pytest.raises(BadMessage):
             understand(content)

@@ -131,13 +131,8 @@ async def over_polling(rig: Rig) -> None:
     wire.send(request("GET", target))
 
 
-async def over_many_polls(rig: Rig) -> None:
+async def over_many_polls(rig: Rig, target: str) -> None:
     """Polls on one new connection after the other, and reads nothing."""
-    target = await rig.polling()
-    rig.busy.append(Deferred.fromCoroutine(poll_on(rig, target)))
-
-
-async def poll_on(rig: Rig, target: str) -> None:
     for _ in range(30):
         wire = await rig.wire()
         wire.transport.pauseProducing()
@@ -156,7 +151,7 @@ async def test_lazy_clients_cost_no_more_than_the_limit(client: Callable[[Rig], 
     async with serving(secure, per_message_deflate=client is over_compressed_websocket) as rig:
         for _ in range(LAZY):
             await client(rig)
-        await flood(rig)
+        await flood(rig, await joined(rig))
         assert rig.reasons == ["slow consumer"] * LAZY
 
 
@@ -165,19 +160,25 @@ async def test_lazy_clients_cost_no_more_than_the_limit(client: Callable[[Rig], 
 async def test_lazy_clients_that_poll_again_and_again(way: str, secure: bool) -> None:
     """A poll before the last answer has left ends the session: else each connection would keep an answer more."""
     async with serving(secure, way) as rig:
-        for _ in range(LAZY):
-            await over_many_polls(rig)
-        await flood(rig)
+        targets = [await rig.polling() for _ in range(LAZY)]
+        reader = await joined(rig)
+        rig.busy += [Deferred.fromCoroutine(over_many_polls(rig, target)) for target in targets]
+        await flood(rig, reader)
         assert len(rig.reasons) == LAZY
         assert set(rig.reasons) <= {"slow consumer", "transport error"}
 
 
-async def flood(rig: Rig) -> None:
-    """Send to everybody; who reads sets the pace."""
+async def joined(rig: Rig) -> WebSocket:
+    """A client that reads, when all the others have joined too."""
     reader = await rig.websocket()
     await reader.read_open()
     await reader.join()
     await until(lambda: len(rig.io.root.sockets) == LAZY + 1, "all have joined")
+    return reader
+
+
+async def flood(rig: Rig, reader: WebSocket) -> None:
+    """Send to everybody; who reads sets the pace."""
     filler = urandom(MEGABYTE * 3 // 8).hex()
     before, most = memory(), 0
     for number in range(MESSAGES):

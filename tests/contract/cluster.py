@@ -148,14 +148,17 @@ def with_attachments(value: Json, attachments: list[Json]) -> Json:
 class Node:
     """A server of the cluster."""
 
-    def __init__(self, adapter: Json, options: dict[str, Json]) -> None:
+    def __init__(self, adapter: Json, options: dict[str, Json], settles: bool = False) -> None:
         self.io = Server(adapter=adapter, **options)
         self.clients: list[Client] = []
+        self._settles = settles
 
     async def client(self, *rooms: str, name: str = "/", auth: Json = None) -> Client:
         """A client that is connected and in these rooms."""
         client = await Client(self, name).join(auth)
         client.socket.join(rooms)
+        if self._settles:
+            await within(self.io.of(name).adapter.start())  # fires when the broker knows of all rooms
         return client
 
     async def stop(self) -> None:
@@ -182,7 +185,7 @@ class Cluster:
 
     async def start(self, **options: Json) -> Node:
         """One more node."""
-        node = Node(self.adapter, {**self.kind.options, **options})
+        node = Node(self.adapter, {**self.kind.options, **options}, self.kind.settles)
         self.nodes.append(node)
         await within(node.io.start())
         await until_all_know(self.nodes)

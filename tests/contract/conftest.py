@@ -14,8 +14,7 @@ from tests.contract.kinds import KINDS, Kind
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" in metafunc.fixturenames:
         kinds = [kind for kind in KINDS if is_for(kind, metafunc.module.__name__)]
-        parameters = [pytest.param(kind, id=kind.id, marks=kind.marks) for kind in kinds]
-        metafunc.parametrize("kind", parameters, scope="module")
+        metafunc.parametrize("kind", kinds, ids=lambda kind: kind.id, scope="module")
 
 
 @pytest.fixture

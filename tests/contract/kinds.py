@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -20,7 +18,7 @@ class Kind:
         fixture: the broker it needs, one of tests/brokers/fixtures.py.
         own_fixture: the same for tests that harm it.
         options: of the server.
-        marks: for each test.
+        settles: whether a node needs a moment until what is sent to a room reaches who has just joined it.
     """
 
     id: str
@@ -28,7 +26,7 @@ class Kind:
     fixture: str | None = None
     own_fixture: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
-    marks: tuple[pytest.MarkDecorator, ...] = ()
+    settles: bool = False
 
     @property
     def recovers(self) -> bool:
@@ -38,7 +36,7 @@ class Kind:
     @property
     def has_emitter(self) -> bool:
         """Whether processes that are no servers can emit to its clients."""
-        return self.fixture in ("redis", "kafka")
+        return self.fixture is not None
 
 
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
@@ -59,10 +57,6 @@ def of_kafka(kafka: Any, name: str) -> object:
     return f"{kafka.url}/{name}"
 
 
-# kafka-python leaves it to the garbage collector to close the sockets of connections that were never made.
-UNCLOSED = (pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),)
-
-
 def of_streams(redis: Any, name: str) -> dict[str, object]:
     """The same for its streams, with channels of their own."""
     url = redis.url.replace("://", "+streams://")
@@ -74,11 +68,17 @@ KINDS = (
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
     Kind("redis", of_redis(), "redis", "own_redis"),
     *(
-        Kind(f"redis-sharded-{mode}", of_redis("+sharded", subscription_mode=mode), "redis", "own_redis")
+        Kind(
+            f"redis-sharded-{mode}",
+            of_redis("+sharded", subscription_mode=mode),
+            "redis",
+            "own_redis",
+            settles=mode != "static",
+        )
         for mode in ("static", "dynamic", "dynamic-private")
     ),
-    Kind("kafka", of_kafka, "kafka", "own_kafka", marks=UNCLOSED),
-    Kind("kafka-log", of_kafka, "kafka", "own_kafka", RECOVERY, UNCLOSED),
+    Kind("kafka", of_kafka, "kafka", "own_kafka"),
+    Kind("kafka-log", of_kafka, "kafka", "own_kafka", RECOVERY),
     Kind("redis-streams", of_streams, "redis", "own_redis"),
     Kind("redis-streams-log", of_streams, "redis", "own_redis", RECOVERY),
     Kind("rabbitmq", of_rabbitmq(), "rabbitmq", "own_rabbitmq"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -22,6 +22,9 @@ from tests.interop.proxy import Proxy
 
 HERE = Path(__file__).parent
 
+#: What clients may use; "upgrade" begins with polling and goes on over WebSocket.
+TRANSPORTS = ("polling", "websocket", "upgrade")
+
 #: In the middle of an upgrade, or of an answer, it is by its heartbeat that a client finds out.
 HEARTBEAT = {"ping_interval": 0.5, "ping_timeout": 1.0}
 
@@ -29,7 +32,7 @@ HEARTBEAT = {"ping_interval": 0.5, "ping_timeout": 1.0}
 INTERVAL = 0.02
 
 #: Seconds for everything to become as it should be again: far more than is promised.
-PATIENCE = 15.0
+PATIENCE = 30.0
 
 _names = count(1)
 
@@ -86,19 +89,12 @@ class Cluster:
     async def ready(self) -> None:
         """Wait until every node has the broker, and knows all the others."""
         for node in self.nodes:
-            await self.until(lambda node=node: self._knows_all(node))
+            await until(lambda node=node: self._knows_all(node))
 
     async def _knows_all(self, node: Node) -> bool:
         if self._adapter is None:
             return True
         return await node.do("is_available") and await node.do("count") == len(self.nodes)
-
-    async def until(self, fact: Callable[[], Any], seconds: float = PATIENCE) -> None:
-        """Wait until the awaitable fact is true."""
-        latest = reactor.seconds() + seconds
-        while not await fact():
-            assert reactor.seconds() < latest, "it does not come true"
-            await deferLater(reactor, 0.02)
 
     async def kill(self, node: Node) -> None:
         self.nodes.remove(node)
@@ -108,6 +104,10 @@ class Cluster:
         self.nodes.remove(node)
         check(await node.stop())
 
+    async def clients(self) -> list[str]:
+        """The ids of all clients, as the nodes know them."""
+        return sorted([id for node in self.nodes for id in await node.do("sockets")])
+
     async def end(self) -> None:
         """Stop all nodes."""
         nodes, self.nodes = self.nodes, []
@@ -115,7 +115,16 @@ class Cluster:
             check(node)
 
 
+async def until(fact: Callable[[], Awaitable[Any]], seconds: float = PATIENCE) -> None:
+    """Wait until the awaited fact is true."""
+    latest = reactor.seconds() + seconds
+    while not await fact():
+        assert reactor.seconds() < latest, "it does not come true"
+        await deferLater(reactor, 0.02)
+
+
 def check(node: Process) -> None:
+    """It has no complaints."""
     assert not node.complaints, node.complaints
 
 
@@ -124,6 +133,7 @@ class Trial:
 
     Attributes:
         proxies: one for each client, by its name.
+        strangers: the clients that are not judged.
         story: what was done, for whoever has to find out why it went wrong.
     """
 
@@ -132,6 +142,7 @@ class Trial:
         self.clients = clients
         self.chance = chance
         self.proxies: dict[str, Proxy] = {}
+        self.strangers: set[str] = set()
         self.story: list[str] = []
         self._begun = reactor.seconds()
         self._tag = f"trial{next(_names)}"
@@ -144,14 +155,15 @@ class Trial:
 
     # Clients
 
-    async def open(self, count: int, transport: str, **auth: object) -> list[str]:
-        """Connect so many clients, each through a proxy of its own to any of the nodes."""
-        names = [f"client{next(_names)}" for _ in range(count)]
+    async def open(self, count: int, *transports: str, **auth: object) -> list[str]:
+        """Connect so many clients over each transport, each through a proxy of its own to any of the nodes."""
+        names = [f"{transport}{next(_names)}" for transport in transports or TRANSPORTS for _ in range(count)]
         for name in names:
             self.proxies[name] = proxy = Proxy(self.chance.choice(self.cluster.nodes).port)
+            transport = name.rstrip("0123456789")
             await self.clients.do("open", name=name, url=proxy.start(), transport=transport, auth=auth)
         for name in names:
-            await self.clients.do("connected", name=name, times=1)
+            await self.connected(name)
         return names
 
     def send_to(self, name: str, node: Node) -> None:
@@ -161,11 +173,20 @@ class Trial:
     def send_anywhere(self, name: str) -> None:
         self.send_to(name, self.chance.choice(self.cluster.nodes))
 
+    def send_elsewhere(self, name: str) -> None:
+        """From now on the client finds another node."""
+        present = self.proxies[name].server_port
+        self.send_to(name, self.chance.choice([node for node in self.cluster.nodes if node.port != present]))
+
     def leave(self, node: Node) -> None:
         """From now on nobody finds this node."""
         for name, proxy in self.proxies.items():
             if proxy.server_port == node.port:
-                self.send_anywhere(name)
+                self.send_elsewhere(name)
+
+    async def connected(self, name: str, times: int = 1) -> None:
+        """Wait until the client has been connected so often."""
+        await self.clients.do("connected", name=name, times=times)
 
     # Traffic
 
@@ -174,14 +195,20 @@ class Trial:
         for node in nodes or self.cluster.nodes:
             await node.do("traffic", source=node.name, interval=INTERVAL)
 
+    async def flood(self, number: int) -> None:
+        """Have all nodes emit so many events at once, and wait until the broker has them."""
+        for node in self.cluster.nodes:
+            await node.do("flood", source=node.name, number=number)
+        for node in self.cluster.nodes:
+            await self.end(node)
+
     async def end(self, node: Node) -> None:
         """Have a node emit no more."""
         self._note(node, await node.do("end_traffic"))
 
     async def take_stock(self, node: Node) -> None:
         """Note how far a node has come that will not be able to tell."""
-        state = await node.do("so_far")
-        self._accepted[node.name] = state["accepted"]
+        self._accepted[node.name] = (await node.do("so_far"))["accepted"]
 
     def _note(self, node: Node, state: dict[str, Any]) -> None:
         self._emitted[node.name] = state["emitted"]
@@ -198,8 +225,14 @@ class Trial:
                 await self.clients.do("ended", name=name, tag=self._tag)
         finally:
             logs = {name: await self.clients.do("log", name=name) for name in self.proxies}
-            self._judge(logs)
+            self._judge({name: log for name, log in logs.items() if name not in self.strangers})
+        ids = sorted([await self.clients.do("connected", name=name, times=1) for name in self.proxies])
+        await until(lambda: self._are_all(ids))
         return logs
+
+    async def _are_all(self, ids: list[str]) -> bool:
+        """Whether the nodes have these clients and no others: what is left of a silent cut has been closed."""
+        return await self.cluster.clients() == ids
 
     def _judge(self, logs: dict[str, Log]) -> None:
         emitted = {**self._of_the_dead(logs), **self._emitted}

@@ -17,17 +17,26 @@ from tests.brokers.rabbitmq import RabbitMQServer
 from tests.brokers.redis import RedisServer
 from tests.brokers.server import BrokerServer
 from tests.contract.kinds import KINDS, Kind
-from tests.failures.cluster import Clients, Cluster, Trial
+from tests.failures.cluster import TRANSPORTS, Clients, Cluster, Trial
 
 BROKERS: dict[str, type[BrokerServer]] = {"redis": RedisServer, "kafka": KafkaServer, "rabbitmq": RabbitMQServer}
 
 NODES = 3
+
+#: What has been missed for longer than a moment has to be read from the broker again.
+FORGETFUL = {"connection_state_recovery": {"max_disconnection_duration": 60.0, "max_packets": 100}}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" in metafunc.fixturenames:
         kinds = [kind for kind in KINDS if kind.recovers and kind.fixture]
         metafunc.parametrize("kind", kinds, ids=lambda kind: kind.id, scope="session")
+
+
+def adapter_of(kind: Kind, broker: BrokerServer, **options: object) -> dict[str, object]:
+    """The option `adapter` for a cluster of its own."""
+    adapter = kind.adapter(broker, "t" + token_hex(6))
+    return {**({"url": adapter} if isinstance(adapter, str) else adapter), **options}
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +57,7 @@ def broker(kind: Kind) -> Iterator[BrokerServer]:
 
 @pytest.fixture(scope="session")
 def lasting_cluster(kind: Kind, broker: BrokerServer) -> Iterator[Cluster]:
-    cluster = Cluster(broker, kind.adapter(broker, "t" + token_hex(6)), kind.options)
+    cluster = Cluster(broker, adapter_of(kind, broker), FORGETFUL)
     yield cluster
     blockon(Deferred.fromCoroutine(cluster.end()))
 
@@ -81,7 +90,7 @@ def trial(cluster: Cluster, clients: Clients, chance: random.Random) -> Iterator
     blockon(Deferred.fromCoroutine(trial.close()))
 
 
-@pytest.fixture(params=["polling", "websocket", "upgrade"])
+@pytest.fixture(params=TRANSPORTS)
 def transport(request: pytest.FixtureRequest) -> str:
-    """The transport that the clients may use; "upgrade" begins with polling and goes on over WebSocket."""
+    """The transport of all clients of a test."""
     return request.param

@@ -20,7 +20,7 @@ from tests.brokers.server import LEASH
 from tests.conftest import ROOT
 
 #: Seconds that a program has to start, and to do what it is told; far more than it takes.
-DEADLINE = 15.0
+DEADLINE = 30.0
 
 
 class Process:
@@ -32,7 +32,8 @@ class Process:
 
     def __init__(self, *command: str) -> None:
         self._ids = count(1)
-        self._waiting: dict[int, Deferred[Any]] = {0: Deferred()}
+        self._ready: Deferred[Any] = Deferred()
+        self._waiting = {0: self._ready}
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._process = subprocess.Popen(
             [*LEASH, *command],
@@ -70,7 +71,7 @@ class Process:
 
     async def started(self) -> Any:
         """What it says when it is ready."""
-        return await self._waiting[0].addTimeout(DEADLINE, reactor)
+        return await self._ready.addTimeout(DEADLINE, reactor)
 
     def do(self, command: str, **arguments: object) -> Deferred[Any]:
         """Have it do something; fires with the value, fails with an AssertionError."""

@@ -48,7 +48,7 @@ async def cut_often(trial: Trial, name: str, times: int, silently: bool) -> None
         trial.send_anywhere(name)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("silently", [False, True], ids=["reset", "silent"])
 async def test_cut_clients_miss_nothing_and_get_nothing_twice(
     trial: Trial, kind: Kind, transport: str, silently: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress, IConnector, IListeningPort
 from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -25,6 +25,11 @@ class Near(Protocol):
             self.transport.abortConnection()
         else:
             self.transport.loseConnection()
+
+    def stall(self) -> None:
+        """Carry nothing any more; neither side is told."""
+        self.far.cut(silently=True)
+        self.transport.pauseProducing()
 
     # Called by Twisted.
 
@@ -91,6 +96,9 @@ class To(ClientFactory):
     def buildProtocol(self, address: IAddress) -> Far:
         return self.far
 
+    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
+        self.far.near.transport.abortConnection()
+
 
 class Proxy(Factory):
     """Listens for one client.
@@ -135,6 +143,11 @@ class Proxy(Factory):
         """Cut all connections of the client."""
         for link in list(self.links):
             link.cut(silently, abruptly)
+
+    def stall(self) -> None:
+        """Have all connections of the client carry nothing any more; neither side is told."""
+        for link in self.links:
+            link.stall()
 
     def cut_behind(self, count: int, silently: bool) -> Deferred[None]:
         """Cut them when the client has been sent so many more bytes, which it still gets."""

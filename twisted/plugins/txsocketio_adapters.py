@@ -37,4 +37,10 @@ kafka = BrokerMaker(
     "kafka",
     emitter="txsocketio.adapters.kafka_emitter:kafka",
 )
-rabbitmq = BrokerMaker(("amqp", "amqps"), "txsocketio.adapters.rabbitmq:RabbitMQBroker", ("pika",), "rabbitmq")
+rabbitmq = BrokerMaker(
+    ("amqp", "amqps"),
+    "txsocketio.adapters.rabbitmq:RabbitMQBroker",
+    ("pika",),
+    "rabbitmq",
+    emitter="txsocketio.adapters.rabbitmq_emitter:rabbitmq",
+)

@@ -97,9 +97,13 @@ class Outbox(Generic[M]):
         self._send_next()
         return taken
 
+    def start(self) -> None:
+        """Take messages, also again after `stop`."""
+        self._is_stopped = False
+
     def open(self) -> None:
         """The broker is there."""
-        self._is_open, self._is_stopped = True, False
+        self._is_open = True
         self._send_next()
 
     def close(self) -> None:

@@ -177,7 +177,7 @@ class ClusterRecovery(Recovery):
         for _ in range(ATTEMPTS):
             ours = self._encoded(self.session_of(socket), socket.claim, self._adapter.broker.node)
             stored = await self._patiently(partial(self._sessions.swap, socket.pid, socket.stored, ours))
-            if stored == ours and not self._is_taken_here(socket, ours):
+            if stored == ours:
                 socket.stored = ours
                 if before.node:
                     await self._adapter.take(socket)
@@ -189,11 +189,6 @@ class ClusterRecovery(Recovery):
             socket.leave(before.rooms - now.rooms)
             socket.stored, socket.claim, before = stored, _claim_after(now.claim), now
         return False
-
-    def _is_taken_here(self, socket: ClusterSocket, stored: bytes) -> bool:
-        """Whether another connection to this node, which has stored the very same, was faster."""
-        rivals = [*self._coming, self.connected.get(socket.pid)]
-        return any(isinstance(each, ClusterSocket) and each is not socket and each.stored == stored for each in rivals)
 
     async def _read_older(self, socket: ClusterSocket) -> bool:
         """Read again what is not in memory any more; whether the broker still has all of it."""
@@ -357,8 +352,9 @@ class ClusterRecovery(Recovery):
                 elif not self._is_still_ours(socket, stored):
                     return self._lose(socket)
         except BrokerUnavailable:
-            self._changed[socket] = None
-            self._store_soon(STORE_TIMEOUT)
+            if self._namespace.name in self._adapter.broker.adapters:  # else the server is closed
+                self._changed[socket] = None
+                self._store_soon(STORE_TIMEOUT)
         finally:
             socket.is_storing = False
 

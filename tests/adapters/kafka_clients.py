@@ -26,9 +26,6 @@ Make = Callable[..., KafkaClient]
 #: So short that tests see the end of them.
 SHORT = {"request_timeout": 1.0, "liveness_timeout": 1.5}
 
-#: kafka-python leaves it to the garbage collector to close the sockets of connections that were never made.
-UNCLOSED = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-
 
 @pytest.fixture
 def topic(request: pytest.FixtureRequest) -> str:
@@ -37,7 +34,7 @@ def topic(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def make() -> Iterator[Make]:
+def make_kafka() -> Iterator[Make]:
     """Makes clients, which are stopped after the test and must leave no thread then."""
     clients: list[KafkaClient] = []
 
