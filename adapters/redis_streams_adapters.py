@@ -126,6 +126,8 @@ class StreamsAdapter(ChannelAdapter):
 class StreamsLogAdapter(StreamsAdapter, LogAdapter):
     """Takes a stream for the log of the namespace, so that clients can come back to any node."""
 
+    sessions_may_be_late = True
+
     def start(self) -> Deferred[None]:
         self.recovery.log.begin(self.broker.reader_of(self.namespace.name).position)
         return super().start()

@@ -200,3 +200,15 @@ def test_session_of_a_node_js_server_can_be_used(rig: Rig) -> None:
     socket = rig.io.root.sockets["id"]
     assert (socket.rooms, socket.data, socket.recovered) == ({"id", "5"}, {"a": 1}, True)
     assert stored(rig).claim > 0
+
+
+def test_session_that_a_node_js_server_stores_late(monkeypatch: pytest.MonkeyPatch, rig: Rig) -> None:
+    """It does so when it has noticed that the client is gone, which may be here already."""
+    monkeypatch.setattr(type(rig.adapter), "sessions_may_be_late", True)
+    session = RecordingSession()
+    rig.io.engine.on_session(session)  # type: ignore[arg-type]
+    session.receive('0{"pid":"pid","offset":"0"}')
+    assert not session.sent
+    rig.broker.sessions.stored["pid"] = sessions._pack({"sid": "id", "pid": "pid", "rooms": ["id"], "data": {}})
+    rig.clock.advance(0.2)
+    assert rig.io.root.sockets["id"].recovered

@@ -147,4 +147,4 @@ def crowd(cluster: Cluster) -> Iterator[Crowd]:
     """Clients of all servers of the cluster."""
     crowd = blockon(Deferred.fromCoroutine(cluster.connect()))
     yield crowd
-    blockon(Deferred.fromCoroutine(cluster.see_off(crowd)))
+    blockon(Deferred.fromCoroutine(cluster.see_off(crowd.values())))
