@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from struct import Struct
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from twisted.internet.defer import Deferred, fail
@@ -25,13 +24,15 @@ from txsocketio.adapters.rabbitmq_client import Headers, RabbitMQClient
 from txsocketio.adapters.rabbitmq_options import RabbitMQOptions
 from txsocketio.adapters.rabbitmq_stream import STEP, Record, RecordsGone, Stream
 from txsocketio.adapters.rabbitmq_table import Table
+from txsocketio.adapters.rabbitmq_wire import ALL, join, split
 from txsocketio.cluster import wire
 from txsocketio.cluster.adapter import ClusterAdapter
-from txsocketio.cluster.messages import BROADCAST, INITIAL_HEARTBEAT, Message
+from txsocketio.cluster.messages import BROADCAST, INITIAL_HEARTBEAT, SOCKETS_JOIN, Message
 from txsocketio.cluster.options import ClusterOptions
 from txsocketio.cluster.peers import Entry, PeerAdapter, PeerLogAdapter, PeerLogBroker
 from txsocketio.cluster.sessions import GRACE
 from txsocketio.errors import BadMessage, BrokerUnavailable, UnserializableData
+from txsocketio.socketio.adapter import Names
 
 if TYPE_CHECKING:
     from txsocketio.socketio.namespace import Namespace
@@ -39,19 +40,17 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-#: The routing key that every node has bound.
-ALL = "all"
-
 #: Rooms of one broadcast that are routed one by one; beyond it every node gets it.
 MAX_ROUTED_ROOMS = 50
 
 #: Rooms whose names are so long are taken for ids of sockets, and not routed: it would be a key for each client.
 ID_LENGTH = 20
 
+#: Seconds after which a node that was told to have sockets join a room has surely bound its key.
+BINDING_TIME = 10.0
+
 #: How many entries are read again at a time.
 PAGE = 500
-
-_SIZE = Struct(">I")
 
 
 class RabbitMQAdapter(PeerAdapter):
@@ -59,19 +58,42 @@ class RabbitMQAdapter(PeerAdapter):
 
     broker: RabbitMQBroker
 
+    def __init__(self, namespace: Namespace, broker: RabbitMQBroker) -> None:
+        super().__init__(namespace, broker)
+        self._told_to_join: dict[str, float] = {}
+
     def start(self) -> Deferred[None]:
         self.on("create_room", self._bind)
         self.on("delete_room", self._unbind)
         return super().start()
 
     def publish(self, message: Message) -> Deferred[None]:
-        rooms = message.rooms
-        is_routed = message.type == BROADCAST and message.request is None and 0 < len(rooms) <= MAX_ROUTED_ROOMS
-        if not is_routed or any(len(room) == ID_LENGTH for room in rooms):
+        if message.type == SOCKETS_JOIN:
+            self._expect_bindings(message.names)
+        keys = self._keys_of(message)
+        if not keys:
             return super().publish(message)
         message.node = self.broker.node
-        keys = [room_key(self.namespace.name, room) for room in rooms]
         return self.broker.send_with(keys, *wire.encode(message, self.namespace.name))
+
+    def _keys_of(self, message: Message) -> list[str]:
+        """One for each of its rooms; none when every node has to get it."""
+        if message.type != BROADCAST or message.request is not None:
+            return []
+        rooms = message.rooms
+        if len(rooms) > MAX_ROUTED_ROOMS or any(len(room) == ID_LENGTH or self._is_joined(room) for room in rooms):
+            return []
+        return [room_key(self.namespace.name, room) for room in rooms]
+
+    def _expect_bindings(self, rooms: Names) -> None:
+        """Sockets elsewhere are told to join these: what is sent there next must not be faster than the bindings."""
+        now = self.namespace.clock.seconds()
+        self._told_to_join = {room: until for room, until in self._told_to_join.items() if until > now}
+        self._told_to_join.update(dict.fromkeys(rooms, now + BINDING_TIME))
+
+    def _is_joined(self, room: str) -> bool:
+        until = self._told_to_join.get(room)
+        return until is not None and until > self.namespace.clock.seconds()
 
     def _bind(self, room: str) -> None:
         if len(room) != ID_LENGTH:
@@ -211,23 +233,6 @@ class RabbitMQBroker(PeerLogBroker):
     def _forgotten(self) -> None:
         """The stream of the sessions was deleted. After an outage, they are all stored once more."""
         self.outages += 1
-
-
-def join(head: bytes, body: bytes) -> bytes:
-    """Both in one, as a frame of AMQP with headers must not be larger than 128 KiB."""
-    return _SIZE.pack(len(head)) + head + body
-
-
-def split(whole: bytes) -> tuple[bytes, bytes]:
-    """The head and the body.
-
-    Raises:
-        BadMessage: these are not there.
-    """
-    if len(whole) < _SIZE.size:
-        raise BadMessage("a message without a head")
-    end = _SIZE.size + _SIZE.unpack_from(whole)[0]
-    return whole[_SIZE.size : end], whole[end:]
 
 
 def room_key(namespace: str, room: str) -> str:

@@ -80,17 +80,18 @@ def parse_url(url: str) -> Address:
     Raises:
         OptionError: it is no such URL; the error does not repeat the password.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in PORTS:
-        raise OptionError(f"the URL of a RabbitMQ begins with amqp:// or amqps://, not {parts.scheme}://")
-    identity, _, hosts = parts.netloc.rpartition("@")
+    scheme, _, rest = url.partition("://")
+    if scheme not in PORTS:
+        raise OptionError(f"the URL of a RabbitMQ begins with amqp:// or amqps://, not {scheme}://")
+    netloc, _, path = rest.partition("/")
+    identity, _, hosts = netloc.rpartition("@")
     user, colon, password = identity.partition(":")
     return Address(
-        tuple(_host_and_port(each, PORTS[parts.scheme]) for each in hosts.split(",")),
+        tuple(_host_and_port(each, PORTS[scheme]) for each in hosts.split(",")),
         unquote(user) or "guest",
         unquote(password) if colon else "guest",
-        unquote(parts.path[1:]) or "/",
-        parts.scheme == "amqps",
+        unquote(path) or "/",
+        scheme == "amqps",
     )
 
 

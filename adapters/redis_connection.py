@@ -102,6 +102,7 @@ class RedisConnection(RedisProtocol):  # type: ignore[misc]  # txredisapi is not
         self._due: deque[Due] = deque()
         self._timer: IDelayedCall | None = None
         self._handshake: Deferred[None] | None = None
+        self._is_closing = False
         self._closed: Deferred[None] = Deferred()
 
     def handshake(self) -> Deferred[None]:
@@ -130,8 +131,10 @@ class RedisConnection(RedisProtocol):  # type: ignore[misc]  # txredisapi is not
             self.transport.abortConnection()
 
     def close(self, timeout: float) -> Deferred[None]:
-        """Send what is written, and end the connection; fires when it has ended, after `timeout` at the latest."""
-        self.transport.loseConnection()
+        """End the connection when Redis has replied to all commands, after `timeout` at the latest; fires then."""
+        self._is_closing = True
+        if not self._due:
+            self.transport.loseConnection()
         limit = self._clock.callLater(timeout, self.transport.abortConnection)
         return self._closed.addBoth(lambda _: limit.cancel() if limit.active() else None)
 
@@ -198,6 +201,8 @@ class RedisConnection(RedisProtocol):  # type: ignore[misc]  # txredisapi is not
     def _done(self, due: Due) -> Deferred[Json]:
         self._due.popleft()
         self.unanswered -= due.size
+        if self._is_closing and not self._due:
+            self.transport.loseConnection()
         return due.deferred
 
     def _confirmed(self, due: Due, reply: Json) -> None:

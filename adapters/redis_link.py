@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=RedisConnection)
 
-#: Seconds in which a connection that is closed may send what is written.
+#: Seconds for which a connection that is closed waits for the replies to what was sent.
 CLOSING = 1.0
 
 
@@ -82,7 +82,8 @@ class RedisLink(Generic[C]):
         for each in waiting:
             each.errback(BrokerUnavailable("it was stopped"))
         if connection is not None:
-            return connection.close(CLOSING)
+            # A command that blocks is not waited for.
+            return connection.close(CLOSING if self._is_probed else 0.0)
         if self._running is not None:
             self._running.cancel()
         return succeed(None)

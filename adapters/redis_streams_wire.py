@@ -151,8 +151,8 @@ def encode(message: Message, namespace: str) -> bytes:
     return _pack({"type": message.type.real, "data": _with_opts(message), "uid": message.node, "nsp": namespace})
 
 
-def decode(content: bytes) -> Message:
-    """What was published.
+def decode(content: bytes) -> tuple[str, Message]:
+    """The namespace of what was published, and the message.
 
     Raises:
         BadMessage: it cannot be understood.
@@ -163,11 +163,11 @@ def decode(content: bytes) -> Message:
         raise BadMessage(f"no MessagePack: {error}") from None
     if not isinstance(fields, dict):
         raise BadMessage("a message that is no map")
-    type, data, node = fields.get("type"), fields.get("data", {}), fields.get("uid")
-    if not (isinstance(type, int) and isinstance(data, dict) and isinstance(node, str)):
-        raise BadMessage("a message without a type, data or a sender")
+    type, data, node, namespace = fields.get("type"), fields.get("data", {}), fields.get("uid"), fields.get("nsp")
+    if not (isinstance(type, int) and isinstance(data, dict) and isinstance(node, str) and isinstance(namespace, str)):
+        raise BadMessage("a message without a type, data, a sender or a namespace")
     opts = data.pop("opts", None)
-    return Message(type, data, opts, node)
+    return namespace, Message(type, data, opts, node)
 
 
 # --- what both have in common ---

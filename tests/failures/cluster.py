@@ -133,6 +133,7 @@ class Trial:
 
     Attributes:
         proxies: one for each client, by its name.
+        strangers: the clients that are not judged.
         story: what was done, for whoever has to find out why it went wrong.
     """
 
@@ -141,6 +142,7 @@ class Trial:
         self.clients = clients
         self.chance = chance
         self.proxies: dict[str, Proxy] = {}
+        self.strangers: set[str] = set()
         self.story: list[str] = []
         self._begun = reactor.seconds()
         self._tag = f"trial{next(_names)}"
@@ -161,7 +163,7 @@ class Trial:
             transport = name.rstrip("0123456789")
             await self.clients.do("open", name=name, url=proxy.start(), transport=transport, auth=auth)
         for name in names:
-            await self.clients.do("connected", name=name, times=1)
+            await self.connected(name)
         return names
 
     def send_to(self, name: str, node: Node) -> None:
@@ -171,12 +173,20 @@ class Trial:
     def send_anywhere(self, name: str) -> None:
         self.send_to(name, self.chance.choice(self.cluster.nodes))
 
+    def send_elsewhere(self, name: str) -> None:
+        """From now on the client finds another node."""
+        present = self.proxies[name].server_port
+        self.send_to(name, self.chance.choice([node for node in self.cluster.nodes if node.port != present]))
+
     def leave(self, node: Node) -> None:
-        """From now on nobody finds this node, and who does not know it yet gets another one."""
-        others = [other for other in self.cluster.nodes if other is not node]
+        """From now on nobody finds this node."""
         for name, proxy in self.proxies.items():
             if proxy.server_port == node.port:
-                self.send_to(name, self.chance.choice(others))
+                self.send_elsewhere(name)
+
+    async def connected(self, name: str, times: int = 1) -> None:
+        """Wait until the client has been connected so often."""
+        await self.clients.do("connected", name=name, times=times)
 
     # Traffic
 
@@ -184,6 +194,13 @@ class Trial:
         """Have nodes emit, or all of them."""
         for node in nodes or self.cluster.nodes:
             await node.do("traffic", source=node.name, interval=INTERVAL)
+
+    async def flood(self, number: int) -> None:
+        """Have all nodes emit so many events at once, and wait until the broker has them."""
+        for node in self.cluster.nodes:
+            await node.do("flood", source=node.name, number=number)
+        for node in self.cluster.nodes:
+            await self.end(node)
 
     async def end(self, node: Node) -> None:
         """Have a node emit no more."""
@@ -208,8 +225,8 @@ class Trial:
                 await self.clients.do("ended", name=name, tag=self._tag)
         finally:
             logs = {name: await self.clients.do("log", name=name) for name in self.proxies}
-            self._judge(logs)
-        ids = sorted(log[0][1] for log in logs.values())
+            self._judge({name: log for name, log in logs.items() if name not in self.strangers})
+        ids = sorted([await self.clients.do("connected", name=name, times=1) for name in self.proxies])
         await until(lambda: self._are_all(ids))
         return logs
 

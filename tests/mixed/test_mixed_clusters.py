@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from tests.mixed.cluster import END, Cluster, Crowd, Member, received
-from tests.mixed.conftest import KINDS, Connect
+from tests.mixed.conftest import ANSWERS_ELSEWHERE, KINDS, Connect
 from tests.wire import ConnectionEnded
 
 TEXT = [1, "é", None, {"deep": [True, 1.5, -1, 2**40]}]
 BYTES = [b"\x01\xff", {"deep": [b"\x05", b""]}, "é"]
+
+with_answers = pytest.mark.parametrize("kind", [*KINDS, *ANSWERS_ELSEWHERE], indirect=True, scope="module")
 
 
 @pytest.fixture(params=["node", "first"], ids=["from node", "from ours"])
@@ -81,6 +83,7 @@ async def test_namespaces_are_apart(cluster: Cluster, sender: Member, crowd: Cro
 # Clients are asked
 
 
+@with_answers
 @pytest.mark.parametrize("payload", [TEXT, BYTES], ids=["text", "bytes"])
 async def test_clients_of_all_servers_answer(sender: Member, crowd: Crowd, payload: list[Any]) -> None:
     """The answers are gathered on the server that asked."""
@@ -120,6 +123,7 @@ async def test_client_that_goes_does_not_answer(cluster: Cluster, crowd: Crowd, 
     assert await called_by_node == ([], False)
 
 
+@with_answers
 async def test_client_that_was_found_answers(sender: Member, crowd: Crowd) -> None:
     """A socket of any server can be asked."""
     for name, client in crowd.at("two").items():
@@ -158,6 +162,7 @@ async def test_sockets_of_all_servers_are_disconnected(sender: Member, crowd: Cr
 # Servers look at one another
 
 
+@with_answers
 async def test_sockets_of_all_servers_are_found(cluster: Cluster, sender: Member, crowd: Crowd) -> None:
     """With their rooms and their data."""
     found = await sender.fetch(to=["one"], except_=["three"])
@@ -171,6 +176,7 @@ async def test_sockets_of_all_servers_are_found(cluster: Cluster, sender: Member
     }
 
 
+@with_answers
 async def test_servers_are_counted(cluster: Cluster) -> None:
     """Each server counts all of them."""
     assert [await member.count() for member in cluster.members.values()] == [3, 3, 3]
@@ -186,6 +192,7 @@ async def test_other_servers_are_told(cluster: Cluster, sender: Member) -> None:
     assert not sender.heard.pending
 
 
+@with_answers
 async def test_other_servers_answer(sender: Member) -> None:
     """Each one that is not the asker."""
     for item in TEXT:

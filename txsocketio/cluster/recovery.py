@@ -352,8 +352,9 @@ class ClusterRecovery(Recovery):
                 elif not self._is_still_ours(socket, stored):
                     return self._lose(socket)
         except BrokerUnavailable:
-            self._changed[socket] = None
-            self._store_soon(STORE_TIMEOUT)
+            if self._namespace.name in self._adapter.broker.adapters:  # else the server is closed
+                self._changed[socket] = None
+                self._store_soon(STORE_TIMEOUT)
         finally:
             socket.is_storing = False
 
