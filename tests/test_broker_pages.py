@@ -24,7 +24,7 @@ from tests.brokers.kafka import KafkaServer
 from tests.brokers.rabbitmq import RabbitMQServer
 from tests.brokers.redis import RedisServer
 from tests.conftest import ROOT
-from tests.contract.cluster import Cluster, silence, until, within
+from tests.contract.cluster import Cluster, within
 from tests.contract.kinds import RECOVERY, Kind
 from txsocketio import Emitter
 from txsocketio.app.config import load
@@ -177,28 +177,4 @@ async def test_there_is_no_recovery_where_nothing_is_kept(redis: RedisServer, sc
     node = await cluster.start()
     client = await node.client()
     assert client.pid is None
-    await cluster.stop()
-
-
-@pytest.mark.timeout(60)
-async def test_routed_events_come_where_somebody_is_in_the_room(rabbitmq: RabbitMQServer) -> None:
-    """With `room_routing` other servers do not get them; events for everybody, or for one socket, they do."""
-    adapter = {"url": rabbitmq.url, "prefix": "routing", "room_routing": True}
-    cluster = Cluster(Kind("routed", lambda *_: adapter), rabbitmq)
-    one, two, three = [await cluster.start() for _ in range(3)]
-    member, stranger = await two.client(), await three.client()
-    member.socket.join("room")
-    await within(two.io.broker.client.bind("all"))  # RabbitMQ has done what was asked for before
-    received: list[object] = []
-    receive = three.io.broker.received
-    three.io.broker.received = lambda head, body: (received.append(body), receive(head, body))
-    await within(one.io.to("room").emit("to the room"))
-    await within(one.io.to(["room", "other"]).emit("to rooms"))
-    await within(one.io.emit("to all"))
-    await stranger.got(["to all"])
-    await until(lambda: member.named("to all"))
-    await silence()
-    assert member.events == [["to the room"], ["to rooms"], ["to all"]]
-    assert not [body for body in received if b"to the room" in body or b"to rooms" in body]
-    assert [body for body in received if b"to all" in body]
     await cluster.stop()
