@@ -145,6 +145,13 @@ def test_data_that_cannot_be_stored(rig: Rig) -> None:
     assert "odd" in socket.data
 
 
+def test_keys_of_data_may_be_numbers(rig: Rig) -> None:
+    session, socket = client_of(rig)
+    socket.data[1] = {2: "two"}
+    session.drain("transport close")
+    assert stored(rig).data == {1: {2: "two"}}
+
+
 def test_newer_claim_ends_the_older_connection(rig: Rig) -> None:
     session, socket = client_of(rig)
     rig.adapter.read(1, Message(Type.SESSION_TAKEN, {"sid": socket.id, "claim": 0}, None, "a"), 10)
