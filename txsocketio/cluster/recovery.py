@@ -170,12 +170,17 @@ class ClusterRecovery(Recovery):
             socket.begin(new_sid(), self.log.position)
             await self._for_a_moment(self._soon(self._store(socket)))
             return
+        # Whoever is refused does not try again by itself; whose connection ends does.
+        returning = Deferred.fromCoroutine(self._bring_back(socket)).addTimeout(PATIENCE, self._clock)
         try:
-            if await self._take_over(socket) and await self._read_older(socket):
+            if await returning:
                 return
-        except BrokerUnavailable:
+        except (BrokerUnavailable, TimeoutError):
             pass
         socket.session.close()
+
+    async def _bring_back(self, socket: ClusterSocket) -> bool:
+        return await self._take_over(socket) and await self._read_older(socket)
 
     async def _take_over(self, socket: ClusterSocket) -> bool:
         """Make the session ours, and have the node of before close its socket; whether it was still to be had."""
@@ -200,8 +205,10 @@ class ClusterRecovery(Recovery):
         """Read again what is not in memory any more; whether the broker still has all of it."""
         begin, size = socket.position, 0
         while socket.position < self.log.start:
-            entries = await self._patiently(partial(self._adapter.replay, socket.position, self.log.start))
-            socket.position = entries[-1][0] if entries else self.log.start
+            # Not up to what is in memory only: that moves on with each event, and would never be reached.
+            until = self.log.position
+            entries = await self._patiently(partial(self._adapter.replay, socket.position, until))
+            socket.position = entries[-1][0] if entries else until
             for position, message in entries:
                 if self._is_missed(message, {socket.id, *socket.rooms}):
                     outgoing = self._adapter.encode_at(position, message)
