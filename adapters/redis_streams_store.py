@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: still asks whether an entry is there.
 MEMORY = 86_400
 
+#: Bytes that a message takes beside its data while it waits.
+OVERHEAD = 500
+
 #: Errors that pass, if somebody cares: it is out of memory or busy, cannot write its files, or has too few replicas.
 _LATER = re.compile(r"\b(OOM|BUSY|MISCONF|NOREPLICAS|TRYAGAIN)\b")
 
@@ -94,7 +97,7 @@ class StreamWriter:
 
     def append(self, written: Written) -> Deferred[None]:
         """Fires when Redis has the entry; fails and raises as `Outbox.put`."""
-        return self.outbox.put(written, len(written.data))
+        return self.outbox.put(written, len(written.data) + OVERHEAD)
 
     def _write(self, group: Sequence[Written]) -> Deferred[None]:
         arguments: list[bytes | str | int] = [*self._first]
