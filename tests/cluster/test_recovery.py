@@ -145,6 +145,13 @@ def test_data_that_cannot_be_stored(rig: Rig) -> None:
     assert "odd" in socket.data
 
 
+def test_keys_of_data_may_be_numbers(rig: Rig) -> None:
+    session, socket = client_of(rig)
+    socket.data[1] = {2: "two"}
+    session.drain("transport close")
+    assert stored(rig).data == {1: {2: "two"}}
+
+
 def test_newer_claim_ends_the_older_connection(rig: Rig) -> None:
     session, socket = client_of(rig)
     rig.adapter.read(1, Message(Type.SESSION_TAKEN, {"sid": socket.id, "claim": 0}, None, "a"), 10)
@@ -245,3 +252,15 @@ def test_session_of_a_node_js_server_can_be_used(rig: Rig) -> None:
     socket = rig.io.root.sockets["id"]
     assert (socket.rooms, socket.data, socket.recovered) == ({"id", "5"}, {"a": 1}, True)
     assert stored(rig).claim > 0
+
+
+def test_session_that_a_node_js_server_stores_late(monkeypatch: pytest.MonkeyPatch, rig: Rig) -> None:
+    """It does so when it has noticed that the client is gone, which may be here already."""
+    monkeypatch.setattr(type(rig.adapter), "sessions_may_be_late", True)
+    session = RecordingSession()
+    rig.io.engine.on_session(session)  # type: ignore[arg-type]
+    session.receive('0{"pid":"pid","offset":"0"}')
+    assert not session.sent
+    rig.broker.sessions.stored["pid"] = sessions._pack({"sid": "id", "pid": "pid", "rooms": ["id"], "data": {}})
+    rig.clock.advance(0.2)
+    assert rig.io.root.sockets["id"].recovered

@@ -54,6 +54,9 @@ log = Logger()
 PATIENCE = 10.0
 PAUSE = 0.1
 
+#: Seconds until an unknown session is looked for again, where others store it when they notice that its client is gone.
+LATE = 0.2
+
 #: Seconds for which a new client waits until its session is stored, and a closing server until all are.
 STORE_TIMEOUT = 1.0
 
@@ -106,6 +109,9 @@ class ClusterRecovery(Recovery):
         auth = socket.handshake.auth
         try:
             session = await self._patiently(partial(self._find, auth["pid"]))
+            if session is None and self._adapter.sessions_may_be_late:
+                await deferLater(self._clock, LATE, lambda: None)
+                session = await self._find(auth["pid"])
         except BrokerUnavailable:
             return False
         if session is None:
