@@ -21,7 +21,7 @@ from math import ceil
 from random import getrandbits
 from typing import TYPE_CHECKING, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredList, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -36,6 +36,7 @@ from txsocketio.socketio.adapter import Names
 from txsocketio.socketio.away import RecoverySession
 from txsocketio.socketio.recoverable import MAX_LENGTH, RecoverableSocket
 from txsocketio.socketio.recovery import FINAL, TAKEN_OVER, Recovery
+from txsocketio.socketio.socket import CONNECTING
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
@@ -170,17 +171,14 @@ class ClusterRecovery(Recovery):
             socket.begin(new_sid(), self.log.position)
             await self._for_a_moment(self._soon(self._store(socket)))
             return
-        # Whoever is refused does not try again by itself; whose connection ends does.
-        returning = Deferred.fromCoroutine(self._bring_back(socket)).addTimeout(PATIENCE, self._clock)
         try:
-            if await returning:
+            if await self._take_over(socket) and await self._read_older(socket):
                 return
-        except (BrokerUnavailable, TimeoutError):
+        except (BrokerUnavailable, CancelledError):
             pass
-        socket.session.close()
-
-    async def _bring_back(self, socket: ClusterSocket) -> bool:
-        return await self._take_over(socket) and await self._read_older(socket)
+        # Whoever is refused does not try again by itself, as who is too late would be; whose connection ends does.
+        if socket.state is CONNECTING:
+            socket.session.close()
 
     async def _take_over(self, socket: ClusterSocket) -> bool:
         """Make the session ours, and have the node of before close its socket; whether it was still to be had."""
