@@ -94,6 +94,10 @@ class KafkaBroker(PeerLogBroker):
         self._messages.on_records = self._receive
         recovery = server.options.recovery
         if recovery is not None:
+            options.require(
+                options.retention >= recovery.max_disconnection_duration,
+                "retention", "must not be less than max_disconnection_duration",
+            )  # fmt: skip
             self.events = self._client.log(address.topic, options.log_settings())
             self.events.on_records = self._read
             self.events.on_gap = self._begin_anew

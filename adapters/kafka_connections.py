@@ -12,11 +12,13 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, codec
 from kafka.errors import KafkaConnectionError, KafkaError
 from kafka.net.compat import KafkaNetClient
 from kafka.net.selector import NetworkSelector
 from twisted.logger import Logger
+
+from txsocketio.errors import OptionError
 
 if TYPE_CHECKING:
     from txsocketio.adapters.kafka_options import KafkaAddress, KafkaOptions
@@ -40,6 +42,9 @@ LONG_POLL, SHORT_POLL = 0.5, 0.05
 
 #: How many records the library hands over at a time: 2.7 ms of work that other threads wait for.
 MAX_RECORDS = 500
+
+#: What compresses, beside what Python has.
+LIBRARIES = {"snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
 
 #: Seconds that the network thread of a producer has to end.
 JOIN_TIMEOUT = 2.0
@@ -94,6 +99,11 @@ class Connections:
     """Makes clients, and can close what they opened: a constructor that fails leaves its network thread running."""
 
     def __init__(self, address: KafkaAddress, options: KafkaOptions) -> None:
+        compression = options.compression
+        if compression and not getattr(codec, f"has_{compression}")():
+            raise OptionError(
+                f"compression: what {compression} needs is not installed: pip install {LIBRARIES[compression]}"
+            )
         self._address = address
         self._options = options
         self._opened: list[_Connection] = []
@@ -105,7 +115,8 @@ class Connections:
             KafkaError: none is, within `start_timeout`.
         """
         timeout = milliseconds(self._options.start_timeout)
-        return KafkaAdminClient(bootstrap_timeout_ms=timeout, kafka_client=self._open, **self._common())
+        settings = {**self._common(), "bootstrap_timeout_ms": timeout, "request_timeout_ms": timeout}
+        return KafkaAdminClient(kafka_client=self._open, **settings)
 
     def consumer(self, long_poll: float = LONG_POLL, metadata_age: float = 300.0) -> Any:
         """A reader that belongs to no group and starts nowhere: it is told each position, or fails."""
@@ -192,6 +203,21 @@ def discard(producer: Any) -> None:
         producer.close(0)
     except KafkaError:
         log.warn("a producer of kafka-python did not end")
+
+
+class Complaint:
+    """Logs what keeps a thread from its work, once until it is something else."""
+
+    def __init__(self, work: str) -> None:
+        self._work = work
+        self._latest = ""
+
+    def tell(self, error: Exception) -> None:
+        """It happened, maybe again."""
+        text = f"{type(error).__name__}: {error}"
+        if text != self._latest:
+            self._latest = text
+            log.warn("{work} failed, and is tried again: {text}", work=self._work, text=text)
 
 
 class _Troubles(logging.Handler):

@@ -28,16 +28,13 @@ from kafka.errors import (
     RecordListTooLargeError,
 )
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
-from txsocketio.adapters.kafka_connections import discard
+from txsocketio.adapters.kafka_connections import Complaint, discard
 from txsocketio.errors import BrokerError, BrokerUnavailable
 
 if TYPE_CHECKING:
     from txsocketio.adapters.kafka_connections import Connections
     from txsocketio.adapters.kafka_options import KafkaOptions
-
-log = Logger()
 
 #: The one partition that a log has: its order is that of the log.
 PARTITION = 0
@@ -153,13 +150,13 @@ class Outbox:
     # In our thread
 
     def _run(self) -> None:
+        complaint = Complaint("writing to Kafka")
         while not self._stopped.is_set():
             try:
                 with self._new_producer() as producer:
                     self._write(producer)
-            except (KafkaError, ValueError) as error:
-                # ValueError: the topic has lost its partition, which is to say, was deleted.
-                log.warn("writing to Kafka failed, and is tried again: {error}", error=error)
+            except Exception as error:  # noqa: BLE001 - kafka-python, which raises whatever goes wrong in it
+                complaint.tell(error)
             self._stopped.wait(BACKOFF)
 
     @contextmanager

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txsocketio.adapters.kafka_connections import MAX_RECORDS, SHORT_POLL, milliseconds
+from txsocketio.adapters.kafka_connections import MAX_RECORDS, SHORT_POLL, Complaint, milliseconds
 from txsocketio.adapters.kafka_reader import POLL, Record, Sightings, record_of
 from txsocketio.errors import BrokerUnavailable, WorldError
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
     from txsocketio.adapters.kafka_connections import Connections
     from txsocketio.adapters.kafka_reader import Following
-
-log = Logger()
 
 #: How many readers may wait for one another.
 MAX_WAITING = 1000
@@ -135,13 +132,14 @@ class Queries:
     # In our thread
 
     def _run(self) -> None:
+        complaint = Complaint("asking Kafka")
         while not self._stopped:
             try:
                 with closing(self._connections.consumer(long_poll=SHORT_POLL)) as consumer:
                     self._serve(consumer)
             except Exception as error:  # noqa: BLE001 - kafka-python, which raises whatever goes wrong in it
                 if not self._stopped:
-                    log.warn("asking Kafka failed, and is tried again: {error}", error=error)
+                    complaint.tell(error)
                     self._wait(AWAY_INTERVAL)
 
     def _serve(self, consumer: Any) -> None:
@@ -200,8 +198,8 @@ class Queries:
             outcome = self._look(consumer, job) if isinstance(job, _Looking) else self._read(consumer, job)
         except OffsetOutOfRangeError:
             outcome = Failure(PositionGone("the log does not reach back so far any more"))
-        except KafkaError as error:
-            outcome = Failure(BrokerUnavailable(f"Kafka did not answer: {error}"))
+        except Exception as error:  # noqa: BLE001 - kafka-python, which raises whatever goes wrong in it
+            outcome = Failure(BrokerUnavailable(f"Kafka did not answer: {error!r}"))
         for each in jobs:
             self._fire(each, outcome)
 

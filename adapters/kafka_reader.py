@@ -13,7 +13,7 @@ from kafka import TopicPartition
 from kafka.errors import LogTruncationError, OffsetOutOfRangeError
 from twisted.logger import Logger
 
-from txsocketio.adapters.kafka_connections import milliseconds, topic_id
+from txsocketio.adapters.kafka_connections import Complaint, milliseconds, topic_id
 from txsocketio.adapters.kafka_outbox import PARTITION, STUCK, Headers
 
 if TYPE_CHECKING:
@@ -189,6 +189,7 @@ class Tail:
     # In our thread
 
     def _run(self) -> None:
+        complaint = Complaint("reading from Kafka")
         while not self._stopped.is_set():
             try:
                 with closing(self._connections.consumer(metadata_age=METADATA_AGE)) as consumer:
@@ -196,7 +197,7 @@ class Tail:
                     self._follow(consumer)
             except Exception as error:  # noqa: BLE001 - kafka-python, which raises whatever goes wrong in it
                 if not self._stopped.is_set():
-                    log.warn("reading from Kafka failed, and is tried again: {error}", error=error)
+                    complaint.tell(error)
             self._stopped.wait(BACKOFF)
 
     def _set_out(self, consumer: Any) -> None:

@@ -35,7 +35,7 @@ class Row:
 
     Attributes:
         value: None when the row was deleted: it is remembered, so that no late swap brings it back.
-        version: the position behind the record that made it so.
+        version: the position behind the record that made it so; always later than the base.
         base: the version that was there before.
         end: the time at which it is gone.
     """
@@ -150,7 +150,8 @@ class KafkaTable:
         row = self._rows.get(key)
         if base is not None and (row is None or base > row.base):
             self._forget(key)
-            self._rows[key] = Row(record.value, record.offset + 1, base, end)
+            # Positions begin anew when the topic does, and a base can be from before.
+            self._rows[key] = Row(record.value, max(record.offset, base) + 1, base, end)
             self._size += len(key) + len(record.value or b"")
 
     def _forget_old(self, now: float) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from struct import Struct
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from twisted.internet.defer import Deferred, fail
@@ -25,6 +24,7 @@ from txsocketio.adapters.rabbitmq_client import Headers, RabbitMQClient
 from txsocketio.adapters.rabbitmq_options import RabbitMQOptions
 from txsocketio.adapters.rabbitmq_stream import STEP, Record, RecordsGone, Stream
 from txsocketio.adapters.rabbitmq_table import Table
+from txsocketio.adapters.rabbitmq_wire import ALL, join, split
 from txsocketio.cluster import wire
 from txsocketio.cluster.adapter import ClusterAdapter
 from txsocketio.cluster.messages import BROADCAST, INITIAL_HEARTBEAT, SOCKETS_JOIN, Message
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-#: The routing key that every node has bound.
-ALL = "all"
-
 #: Rooms of one broadcast that are routed one by one; beyond it every node gets it.
 MAX_ROUTED_ROOMS = 50
 
@@ -54,8 +51,6 @@ BINDING_TIME = 10.0
 
 #: How many entries are read again at a time.
 PAGE = 500
-
-_SIZE = Struct(">I")
 
 
 class RabbitMQAdapter(PeerAdapter):
@@ -239,23 +234,6 @@ class RabbitMQBroker(PeerLogBroker):
     def _forgotten(self) -> None:
         """The stream of the sessions was deleted. After an outage, they are all stored once more."""
         self.outages += 1
-
-
-def join(head: bytes, body: bytes) -> bytes:
-    """Both in one, as a frame of AMQP with headers must not be larger than 128 KiB."""
-    return _SIZE.pack(len(head)) + head + body
-
-
-def split(whole: bytes) -> tuple[bytes, bytes]:
-    """The head and the body.
-
-    Raises:
-        BadMessage: these are not there.
-    """
-    if len(whole) < _SIZE.size:
-        raise BadMessage("a message without a head")
-    end = _SIZE.size + _SIZE.unpack_from(whole)[0]
-    return whole[_SIZE.size : end], whole[end:]
 
 
 def room_key(namespace: str, room: str) -> str:

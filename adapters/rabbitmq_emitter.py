@@ -1,7 +1,11 @@
-"""Emitting over RabbitMQ: with pika's connection that blocks, one for each process."""
+"""Emitting over RabbitMQ: with pika's connection that blocks, one for each process.
+
+That of the servers would not do: pika's module for Twisted imports the reactor.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 from collections.abc import Iterator
@@ -12,18 +16,20 @@ from threading import Lock
 from typing import Any
 
 from pika import BasicProperties, BlockingConnection, ConnectionParameters, PlainCredentials, SSLOptions
-from pika.exceptions import AMQPError, ChannelClosedByBroker, UnroutableError
+from pika.exceptions import AMQPError, ChannelClosed, ChannelClosedByBroker, ConnectionClosed, UnroutableError
 
 from txsocketio.adapters.peer_emitter import outlet
-from txsocketio.adapters.rabbitmq import ALL, join
-from txsocketio.adapters.rabbitmq_connection import cause_of
 from txsocketio.adapters.rabbitmq_options import Address, RabbitMQOptions, parse_url
-from txsocketio.adapters.rabbitmq_stream import OFFSET, log_name
+from txsocketio.adapters.rabbitmq_wire import ALL, OFFSET, join, log_name
 from txsocketio.cluster.emitter import Outlet
 from txsocketio.errors import BrokerError, BrokerUnavailable
 
 #: Seconds that the broker has to say goodbye.
 CLOSING = 1.0
+
+# pika logs several errors for each attempt to connect; what matters of them is in what is raised.
+if logging.getLogger("pika").level == logging.NOTSET:
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
 class RabbitMQWriter:
@@ -66,8 +72,8 @@ class RabbitMQWriter:
         except (AMQPError, OSError) as error:
             self._drop()
             if isinstance(error, ChannelClosedByBroker):
-                raise BrokerError(f"RabbitMQ does not take the message: {cause_of(error)}") from None
-            raise BrokerUnavailable(f"RabbitMQ at {self._address} is away: {cause_of(error)}") from None
+                raise BrokerError(f"RabbitMQ does not take the message: {_cause(error)}") from None
+            raise BrokerUnavailable(f"RabbitMQ at {self._address} is away: {_cause(error)}") from None
 
     def _drop(self) -> None:
         link, self._link = self._link, None
@@ -155,6 +161,13 @@ def _parameters(address: Address, host: tuple[str, int], options: RabbitMQOption
         blocked_connection_timeout=options.request_timeout,
         heartbeat=max(1, round(options.heartbeat)),
     )
+
+
+def _cause(error: Exception) -> str:
+    """One line of what went wrong: pika guesses, and keeps the answer of the broker as text."""
+    if isinstance(error, ConnectionClosed | ChannelClosed):
+        return f"{error.reply_code} {error.reply_text}"
+    return str(error) or type(error).__name__
 
 
 class RabbitMQEmitters:

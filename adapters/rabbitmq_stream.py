@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pika import BasicProperties
@@ -31,6 +30,7 @@ from twisted.python.failure import Failure
 
 from txsocketio.adapters.rabbitmq_connection import ignore
 from txsocketio.adapters.rabbitmq_publisher import Repeats
+from txsocketio.adapters.rabbitmq_wire import OFFSET, id_of, log_name
 from txsocketio.errors import BrokerUnavailable, WorldError
 from txsocketio.types import Json
 
@@ -45,9 +45,6 @@ log = Logger()
 
 #: The type of records that tell nothing.
 MARKER = "marker"
-
-#: The header in which the broker tells the offset.
-OFFSET = "x-stream-offset"
 
 #: What the broker answers when a queue is there, with other settings.
 PRECONDITION_FAILED = 406
@@ -183,7 +180,7 @@ class Stream:
 
         def look(offset: int, properties: BasicProperties, body: bytes) -> bool:
             name = properties.correlation_id if offset else None
-            own = _id_of(properties)
+            own = id_of(properties)
             if name or not names:
                 names[:] = [name or log_name(properties)]
             return bool(name) or not offset or own in marks
@@ -196,7 +193,7 @@ class Stream:
         properties = self._publisher.sign(None, MARKER)
         properties.correlation_id = identity
         channel.publish("", self._name, b"", properties, mandatory=False)
-        return _id_of(properties)
+        return id_of(properties)
 
     async def _tail(self, connection: Connection) -> None:
         start: Any = self.position + 1
@@ -259,9 +256,9 @@ class Stream:
                     self._repeats.append(offset)
                 else:
                     self.on_record(Record(offset, headers, body))
-        if self._marks and properties.type == MARKER and _id_of(properties) in self._marks:
+        if self._marks and properties.type == MARKER and id_of(properties) in self._marks:
             self.position = offset
-            self._marks[_id_of(properties)].callback(None)
+            self._marks[id_of(properties)].callback(None)
 
     # --- reading what has been ---
 
@@ -354,15 +351,6 @@ def _unavailable(failure: Failure) -> Failure:
     if failure.check(RecordsGone) is None:
         raise BrokerUnavailable(str(failure.value))
     return failure
-
-
-def _id_of(properties: BasicProperties) -> str:
-    return f"{properties.app_id}.{properties.message_id}"
-
-
-def log_name(first: BasicProperties) -> str:
-    """The name of the log whose record 0 has these properties."""
-    return blake2b(_id_of(first).encode(), digest_size=4).hexdigest()
 
 
 def _is_record(properties: BasicProperties) -> bool:

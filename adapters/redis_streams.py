@@ -20,15 +20,11 @@ from typing import TYPE_CHECKING, ClassVar
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from txsocketio.adapters.redis_address import RedisAddress
-from txsocketio.adapters.redis_client import RedisClient
-from txsocketio.adapters.redis_opener import ConnectionOptions
+from txsocketio.adapters.redis_pubsub import ChannelBroker, ChannelOptions, Subscribe
 from txsocketio.adapters.redis_streams_adapters import StreamsAdapter, StreamsLogAdapter
 from txsocketio.adapters.redis_streams_reader import StreamReader
 from txsocketio.adapters.redis_streams_store import RedisSessions, StreamWriter
-from txsocketio.adapters.redis_streams_wire import decode, decode_entry, namespace_of
-from txsocketio.cluster.broker import Broker
-from txsocketio.cluster.options import ClusterOptions
+from txsocketio.adapters.redis_streams_wire import decode_entry, namespace_of
 from txsocketio.engineio.options import option
 from txsocketio.errors import BadMessage
 from txsocketio.socketio.adapter import all_of
@@ -44,7 +40,7 @@ LEAVING = 1.0
 
 
 @dataclass(kw_only=True)
-class RedisStreamsOptions(ConnectionOptions, ClusterOptions):
+class RedisStreamsOptions(ChannelOptions):
     """The options of `redis+streams://`, with the names that they have in Node.js.
 
     Raises:
@@ -62,11 +58,6 @@ class RedisStreamsOptions(ConnectionOptions, ClusterOptions):
     block_time: float = option(5.0, "Seconds that Redis waits for an entry until it is asked again.")
     session_key_prefix: str = option("sio:session:", "What the keys of the sessions of clients begin with.")
     only_plaintext: bool = option(False, "Whether emitting bytes is an error, and nothing but JSON goes into a stream.")
-    share_handshakes: bool = option(
-        True,
-        "Whether the headers and the `auth` of clients are told to other servers that fetch them. They may contain "
-        "secrets.",
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,23 +66,15 @@ class RedisStreamsOptions(ConnectionOptions, ClusterOptions):
         self.require(self.block_time < 3600, "block_time", "must be a number of seconds below an hour")
 
 
-class RedisStreamsBroker(Broker):
-    """A Redis whose streams carry what servers have to say.
+class RedisStreamsBroker(ChannelBroker):
+    """A Redis whose streams carry what servers have to say."""
 
-    Attributes:
-        client: the connection for commands, and the one for messages of channels.
-    """
-
-    options_class: ClassVar[type[ClusterOptions]] = RedisStreamsOptions
+    options_class: ClassVar[type[ChannelOptions]] = RedisStreamsOptions
     options: RedisStreamsOptions
 
     def __init__(self, server: Server, url: str, options: RedisStreamsOptions) -> None:
         super().__init__(server, url, options)
         clock = server.engine.clock
-        self.client = RedisClient(RedisAddress.parse(url), options, clock)
-        self.client.on_ready = self._ready
-        self.client.on_lost = self._lost
-        self.client.on_message = self._message
         name, count = options.stream_name, options.stream_count
         self._streams = [name] if count == 1 else [f"{name}-{number}" for number in range(count)]
         self._writers = [
@@ -103,7 +86,6 @@ class RedisStreamsBroker(Broker):
         for number, reader in enumerate(self._readers):
             reader.on_entry = self._entry
             reader.on_gap = partial(self._gap, number)
-        self._listeners: dict[bytes, StreamsAdapter] = {}
         self._is_reading = False
 
     def adapter(self, namespace: Namespace) -> StreamsAdapter:
@@ -120,10 +102,10 @@ class RedisStreamsBroker(Broker):
     async def _start(self) -> None:
         for writer in self._writers:
             writer.outbox.start()
-        await self.client.start()
+        await super().start()
         for reader in self._readers:
             await reader.start()
-        # Only now may entries leave: what one emits has to be behind the place from which this node reads.
+        # Only now may entries leave: what this node emits has to be behind the place from which it reads.
         self._is_reading = True
         if self.is_available:
             self._open()
@@ -135,27 +117,26 @@ class RedisStreamsBroker(Broker):
         if self.is_available:
             left = all_of(writer.outbox.when_empty() for writer in self._writers)
             await left.addTimeout(LEAVING, self.server.engine.clock, lambda *_: None)
-        self.lost()
         self._is_reading = False
         for writer in self._writers:
             writer.outbox.stop()
         for reader in self._readers:
             reader.stop()
-        await self.client.stop()
+        await super().stop()
 
-    def _ready(self) -> None:
-        self.connected()
+    def connected(self) -> None:
+        super().connected()
         if self._is_reading:
             self._open()
+
+    def lost(self) -> None:
+        super().lost()
+        for writer in self._writers:
+            writer.outbox.close()
 
     def _open(self) -> None:
         for writer in self._writers:
             writer.outbox.open()
-
-    def _lost(self, cause: str) -> None:
-        self.lost()
-        for writer in self._writers:
-            writer.outbox.close()
 
     # --- streams ---
 
@@ -189,13 +170,12 @@ class RedisStreamsBroker(Broker):
         """Hand over what was read. Hot path."""
         adapter = self.adapters.get(namespace_of(fields))
         if isinstance(adapter, StreamsAdapter):
-            message = decode_entry(fields)
             try:
-                adapter.read_entry(position, message, sum(map(len, fields)))
+                adapter.read_entry(position, decode_entry(fields), sum(map(len, fields)))
             except BadMessage as error:
-                self.drop(error, message.node)
+                self.drop(error, "?")
             except Exception:  # noqa: BLE001 - a border, the reader has to go on
-                log.failure("A message of {node} could not be taken", node=message.node)
+                log.failure("An entry about {namespace} could not be taken", namespace=adapter.namespace.name)
 
     def _gap(self, number: int, position: int) -> None:
         for adapter in self.adapters.values():
@@ -204,40 +184,24 @@ class RedisStreamsBroker(Broker):
 
     # --- channels ---
 
-    def subscribe(self, adapter: StreamsAdapter, *channels: bytes) -> Deferred[None]:
-        """Give an adapter the messages of channels."""
-        self._listeners.update(dict.fromkeys(channels, adapter))
-        subscribe = self.client.ssubscribe if self.options.use_sharded_pub_sub else self.client.subscribe
-        return subscribe(*channels)
+    @property
+    def kind(self) -> str:
+        """Of channels: "" or "SHARD"."""
+        return "SHARD" if self.options.use_sharded_pub_sub else ""
 
-    def unsubscribe(self, *channels: bytes) -> Deferred[None]:
-        """Give nobody the messages of channels any more."""
-        for channel in channels:
-            self._listeners.pop(channel, None)
-        unsubscribe = self.client.sunsubscribe if self.options.use_sharded_pub_sub else self.client.unsubscribe
-        return unsubscribe(*channels)
+    @property
+    def subscribe(self) -> Subscribe:
+        """The method of the client that subscribes to a channel."""
+        return self.client.ssubscribe if self.options.use_sharded_pub_sub else self.client.subscribe
+
+    @property
+    def unsubscribe(self) -> Subscribe:
+        """Its opposite."""
+        return self.client.sunsubscribe if self.options.use_sharded_pub_sub else self.client.unsubscribe
 
     def publish(self, channel: bytes, content: bytes) -> Deferred[None]:
         """Give something to who is subscribed to a channel now."""
         return self.client.execute("SPUBLISH" if self.options.use_sharded_pub_sub else "PUBLISH", channel, content)
-
-    def subscribers(self, *channels: bytes) -> Deferred[list[int]]:
-        """Fires with how many connections are subscribed to each of the channels."""
-        command = "SHARDNUMSUB" if self.options.use_sharded_pub_sub else "NUMSUB"
-        return self.client.execute("PUBSUB", command, *channels).addCallback(lambda reply: reply[1::2])
-
-    def channels(self, pattern: bytes) -> Deferred[list[bytes]]:
-        """Fires with the channels that somebody is subscribed to and that match the pattern."""
-        command = "SHARDCHANNELS" if self.options.use_sharded_pub_sub else "CHANNELS"
-        return self.client.execute("PUBSUB", command, pattern)
-
-    def _message(self, pattern: bytes | None, channel: bytes, content: bytes) -> None:
-        listener = self._listeners.get(channel)
-        if listener is not None:
-            try:
-                listener.received(decode(content))
-            except BadMessage as error:
-                self.drop(error, "?")
 
 
 def remainder(namespace: str, count: int) -> int:

@@ -11,17 +11,17 @@ Source: @socket.io/redis-streams-adapter 0.3, "lib/adapter.ts".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail
-from twisted.logger import Logger
 
+from txsocketio.adapters.redis_pubsub import ChannelAdapter, logged
 from txsocketio.adapters.redis_streams_reader import Entry, extent
 from txsocketio.adapters.redis_streams_wire import (
     EntryMessage,
+    decode,
     decode_entry,
     encode,
     encode_entry,
@@ -30,50 +30,39 @@ from txsocketio.adapters.redis_streams_wire import (
     position_of,
     position_of_offset,
 )
-from txsocketio.cluster.adapter import ClusterAdapter
 from txsocketio.cluster.log_adapter import LogAdapter, Unread
 from txsocketio.cluster.messages import (
     BROADCAST,
     BROADCAST_CALL,
-    FETCH_SOCKETS_RESPONSE,
     SERVER_SIDE_EMIT,
     Message,
 )
 from txsocketio.cluster.requests import Others
 from txsocketio.errors import BadMessage, BrokerUnavailable
 from txsocketio.socketio.adapter import all_of
-from txsocketio.types import Json
 
 if TYPE_CHECKING:
-    from twisted.python.failure import Failure
-
     from txsocketio.adapters.redis_streams import RedisStreamsBroker
     from txsocketio.adapters.redis_streams_store import StreamWriter
     from txsocketio.socketio.socket import Socket
 
-log = Logger()
-
 #: Marks a question on a channel that our nodes find in the stream.
 TWIN = "twin"
 
-_GLOB = re.compile(rb"[*?\[\]\\]")
 
-
-class StreamsAdapter(ClusterAdapter):
+class StreamsAdapter(ChannelAdapter):
     """Tells other nodes through a stream. Nothing is kept for clients that are away."""
 
     broker: RedisStreamsBroker
-    _names: Collection[str] = ()
 
     # --- what a kind of broker brings ---
 
     def start(self) -> Deferred[None]:
-        started = super().start()
-        return all_of([started, self.broker.subscribe(self, self.channel, self._channel_of(self.broker.node))])
+        subscribed = self.broker.listen(self.broker.subscribe, self._receive_from, *self._channels)
+        return all_of([super().start(), subscribed])
 
-    def stop(self) -> Deferred[None]:
-        left = self.broker.unsubscribe(self.channel, self._channel_of(self.broker.node))
-        return all_of([super().stop(), left.addErrback(_is_away)])
+    def unsubscribe(self) -> Deferred[None]:
+        return self.broker.ignore(self.broker.unsubscribe, self._receive_from, *self._channels)
 
     def publish(self, message: Message) -> Deferred[None]:
         message.node, message.number = self.broker.node, self.broker.next_number()
@@ -87,12 +76,10 @@ class StreamsAdapter(ClusterAdapter):
         return self._writer.append(encode_entry(message, self.namespace.name, self.broker.options.only_plaintext))
 
     def answer(self, node: str, message: Message) -> None:
-        if message.type == FETCH_SOCKETS_RESPONSE and not self.broker.options.share_handshakes:
-            message.data["sockets"] = [_without_secrets(socket) for socket in message.data["sockets"]]
-        self.tell(self._channel_of(node), message).addErrback(_not_told)
+        self.publish_now(self._channel_of(node), self.shown(message)).addErrback(logged)
 
     def others(self) -> Deferred[Others]:
-        return Deferred.fromCoroutine(self._others())
+        return Deferred.fromCoroutine(self.count(self.broker.kind, self.channel, self.channel))
 
     # --- channels ---
 
@@ -101,29 +88,23 @@ class StreamsAdapter(ClusterAdapter):
         """The channel of all nodes that have the namespace."""
         return f"{self.broker.options.channel_prefix}#{self.namespace.name}#".encode()
 
-    def tell(self, channel: bytes, message: Message) -> Deferred[None]:
-        """Publish a message, if Redis is there."""
+    def publish_now(self, channel: bytes, message: Message) -> Deferred[None]:
+        """Publish a message over a channel, if Redis is there."""
         message.node = self.broker.node
         return self.broker.publish(channel, encode(message, self.namespace.name))
 
-    def received(self, message: Message) -> None:
-        """A message has come over a channel."""
-        if message.node != self.broker.node and TWIN not in message.data:
-            self.receive(message)
+    @property
+    def _channels(self) -> tuple[bytes, bytes]:
+        return self.channel, self._channel_of(self.broker.node)
 
     def _channel_of(self, node: str) -> bytes:
         return b"%b%b#" % (self.channel, node.encode())
 
-    async def _others(self) -> Others:
-        names = [*self._names]
-        expected, *known = await self.broker.subscribers(self.channel, *map(self._channel_of, names))
-        expected = max(expected - 1, 0)
-        if sum(known) != expected:  # Their names are only needed for errors: they are looked up when they change.
-            escaped = _GLOB.sub(rb"\\\g<0>", self.channel)
-            channels = await self.broker.channels(escaped + b"*#")
-            found = {channel[len(self.channel) : -1].decode(errors="replace") for channel in channels}
-            self._names = [name for name in found - {self.broker.node} if re.fullmatch("[0-9a-f]{16}", name)]
-        return Others(expected, self._names)
+    def _receive_from(self, channel: bytes, content: bytes) -> None:
+        namespace, message = decode(content)
+        is_ours = message.node == self.broker.node or TWIN in message.data
+        if namespace == self.namespace.name and not is_ours:
+            self.receive(message)
 
     # --- the stream ---
 
@@ -133,7 +114,9 @@ class StreamsAdapter(ClusterAdapter):
 
     def read_entry(self, position: int, message: EntryMessage, size: int) -> None:
         """The next entry of this namespace, also one of this node; `size` bytes. Hot path."""
-        if message.node != self.broker.node:
+        if message.node == self.broker.node:
+            return
+        if not message.has_opts or self.is_wanted(message.rooms, message.excluded):
             self.receive(message)
 
     def skip_to(self, position: int) -> None:
@@ -143,12 +126,14 @@ class StreamsAdapter(ClusterAdapter):
 class StreamsLogAdapter(StreamsAdapter, LogAdapter):
     """Takes a stream for the log of the namespace, so that clients can come back to any node."""
 
+    sessions_may_be_late = True
+
     def start(self) -> Deferred[None]:
         self.recovery.log.begin(self.broker.reader_of(self.namespace.name).position)
         return super().start()
 
     def publish(self, message: Message) -> Deferred[None]:
-        return super().publish(message) if message.request is None else self.tell(self.channel, message)
+        return super().publish(message) if message.request is None else self.publish_now(self.channel, message)
 
     # --- positions ---
 
@@ -184,9 +169,9 @@ class StreamsLogAdapter(StreamsAdapter, LogAdapter):
         """The position and the message of an entry that a client may have missed."""
         id, fields = entry
         if namespace_of(fields) == self.namespace.name:
-            message = decode_entry(fields)
             try:
-                if message.type == BROADCAST and not _wants_answer(message):
+                message = decode_entry(fields)
+                if message.type == BROADCAST and not message.wants_answer:
                     return position_of(id), message
             except BadMessage:
                 pass
@@ -205,7 +190,8 @@ class StreamsLogAdapter(StreamsAdapter, LogAdapter):
         self.recovery.log.begin(position)
 
     def _read_event(self, position: int, message: Message, size: int, unread: Unread | None) -> None:
-        if not _wants_answer(message):
+        assert isinstance(message, EntryMessage)
+        if not message.wants_answer:
             super()._read_event(position, message, size, unread)
         elif message.request is not None:
             self._receive_broadcast(message)
@@ -226,23 +212,4 @@ class StreamsLogAdapter(StreamsAdapter, LogAdapter):
         super()._read_own(message, recipients)
         if message.type == BROADCAST_CALL:  # Servers of Node.js replay every event of a stream, so it is not one there.
             twin = Message(BROADCAST, {**message.data, TWIN: True}, message.opts)
-            self.tell(self.channel, twin).addErrback(_not_told)
-
-
-def _wants_answer(message: Message) -> bool:
-    """Whether an event is to be acknowledged. Such a one is not for those who come back."""
-    packet = message.data.get("packet")
-    return message.request is not None or (isinstance(packet, dict) and "id" in packet)
-
-
-def _without_secrets(socket: dict[str, Json]) -> dict[str, Json]:
-    return {**socket, "handshake": {**socket["handshake"], "headers": {}, "auth": {}}}
-
-
-def _is_away(failure: Failure) -> None:
-    failure.trap(BrokerUnavailable)
-
-
-def _not_told(failure: Failure) -> None:
-    if failure.check(BrokerUnavailable) is None:
-        log.failure("Redis does not take a message", failure)
+            self.publish_now(self.channel, twin).addErrback(logged)

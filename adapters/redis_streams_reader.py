@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -26,6 +27,9 @@ PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 #: Seconds for which entries are passed on before the reactor has its turn.
 SLICE = 0.02
+
+#: So many positions that were read are remembered. A Redis that has crashed may have lost the last of them.
+RECENT = 10_000
 
 T = TypeVar("T")
 
@@ -97,27 +101,34 @@ class StreamReader:
         self._clock = clock
         self._reader: RedisReader
         self._reading: Deferred[None] | None = None
+        self._is_stopped = False
         self._is_back = False
+        self._recent: deque[int] = deque(maxlen=RECENT)
 
     async def start(self) -> None:
         """Begin behind what is in the stream now; done when that is known."""
+        self._is_stopped = False
         self._reader = self._client.reader()
         self.position = (await self._patiently(self._extent)).last
         self._reading = Deferred.fromCoroutine(self._read())
         self._reading.addErrback(lambda failure: failure.trap(CancelledError))
 
     def stop(self) -> None:
-        """Read no longer."""
+        """Read no longer. May be called by who is given an entry."""
+        self._is_stopped = True
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
 
     async def _read(self) -> None:
-        while True:
+        while not self._is_stopped:
             entries = await self._patiently(self._next)
             due = self._clock.seconds() + SLICE
             for id, fields in entries:
+                if self._is_stopped:
+                    return
                 self.position = position_of(id)
+                self._recent.append(self.position)
                 self.on_entry(self.position, fields)
                 if self._clock.seconds() >= due:
                     await deferLater(self._clock, 0)
@@ -155,7 +166,7 @@ class StreamReader:
         if now.holds(self.position):
             return
         if self.position > now.last:
-            goes_on = now.last
+            goes_on = now.last if now.last in self._recent else 0
             log.warn("The stream {stream} was deleted, or is that of before: reading goes on", stream=self._stream)
         else:
             log.warn("Entries of the stream {stream} were removed before they were read here", stream=self._stream)

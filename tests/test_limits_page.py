@@ -44,7 +44,7 @@ def test_limits_of_recovery_are_there() -> None:
 
 
 def test_every_fixed_limit_is_there() -> None:
-    """Constants whose names say so, wherever they stand; of the brokers' only those that clients can come up against."""
+    """Constants whose names say so, wherever they stand; of the brokers only those that clients can come up against."""
     modules = [import_module(each.name) for each in walk_packages(txsocketio.__path__, "txsocketio.")]
     found = {
         f"{module.__name__}.{name}": value

@@ -10,7 +10,7 @@ from mypy import api
 APPLICATION = """
 import re
 from twisted.internet.defer import Deferred
-from txsocketio import AckTimeout, ConnectionRefused, Server, Socket
+from txsocketio import AckTimeout, ConnectionRefused, Emitter, Server, Socket
 
 io = Server(ping_interval=20.0)
 
@@ -57,6 +57,8 @@ reveal_type(io.in_("a").sockets_join("b"))  # Deferred[None]
 reveal_type(io.server_side_call("a"))  # Deferred[list[Any]]
 reveal_type(io.engine.clients_count)  # int
 reveal_type(io.close())  # Deferred[None]
+reveal_type(Emitter("redis:").of("a").to("b").volatile.emit("c"))  # Deferred[None]
+reveal_type(Emitter("redis:", blocking=True).in_("a").sockets_join("b"))  # None
 io.nothing_of_the_kind  # error
 io.to(1)  # error
 """

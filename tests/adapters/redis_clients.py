@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
+import pytest
+from pytest_twisted import blockon
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
@@ -76,3 +78,17 @@ class Log:
 
     def __exit__(self, *_: object) -> None:
         globalLogPublisher.removeObserver(self.observe)
+
+
+@pytest.fixture
+def client() -> Iterator[Callable[..., Watched]]:
+    """Makes clients, which are stopped with the test; takes what Watched takes."""
+    made: list[Watched] = []
+
+    def make(*arguments: str, **options: object) -> Watched:
+        made.append(Watched(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        blockon(each.stop())

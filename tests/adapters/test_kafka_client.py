@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from kafka import codec
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
@@ -23,7 +24,7 @@ from tests.brokers.kafka import KafkaServer
 from txsocketio.adapters.kafka_client import LOOK_BACK, KafkaClient, KafkaLog
 from txsocketio.adapters.kafka_queries import PositionGone
 from txsocketio.adapters.kafka_reader import Gap, Record
-from txsocketio.errors import BrokerError, BrokerUnavailable
+from txsocketio.errors import BrokerError, BrokerUnavailable, OptionError
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -228,6 +229,25 @@ async def test_full_outbox_refuses_at_once(own_kafka: Start, topic: str, make_ka
 def refused(log: KafkaLog, size: int) -> None:
     with pytest.raises(BrokerUnavailable):
         log.append(None, [], bytes(size))
+
+
+async def test_records_are_compressed(kafka: KafkaServer, topic: str, make_kafka: Make) -> None:
+    """Whoever reads them need not know."""
+    client, reading = make_kafka(kafka.url, compression="gzip"), make_kafka(kafka.url)
+    log = client.log(topic, client.options.log_settings())
+    reader = Reader(reading.log(topic, {}))
+    await client.start()
+    await reading.start()
+    await log.append(None, [], bytes(100_000))
+    await reader.count(1)
+    assert reader.values == [bytes(100_000)]
+
+
+def test_compression_that_is_not_installed_is_refused(make_kafka: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it is started, with what is to be installed."""
+    monkeypatch.setattr(codec, "has_zstd", lambda: False)
+    with pytest.raises(OptionError, match="pip install zstandard"):
+        make_kafka("kafka://127.0.0.1:1", compression="zstd").start()
 
 
 # Outages

@@ -181,6 +181,11 @@ def test_late_swap_does_not_bring_back_what_was_deleted() -> None:
     assert value(read([(1, 1, None), (2, 1, b"late")])) is None
 
 
+def test_row_that_was_written_behind_the_end_of_its_topic_can_be_swapped() -> None:
+    """The topic was created again while a swap was on its way: its base is of another time."""
+    assert value(read([(0, 7, b"A"), (1, 8, b"B")])) == b"B"
+
+
 def test_records_of_strangers_are_passed_over() -> None:
     """Somebody has written to the topic by hand."""
     rows = read([(0, 0, b"A")])

@@ -53,10 +53,10 @@ const commands = {
   open({ name, url, transport, auth }) {
     clients.set(name, new Client(url, transport, auth));
   },
-  /** Waits until it has been connected so often. */
+  /** Waits until it has been connected so often; its id since then. */
   async connected({ name, times }) {
-    const { log, socket } = await this.client(name, (log) => connections(log) >= times);
-    return socket.id ?? log.findLast(([what]) => what === "connect")[1];
+    const { log } = await this.client(name, (log) => connections(log) >= times);
+    return log.findLast(([what]) => what === "connect")[1];
   },
   /** Waits until it has received the last event. */
   async ended({ name, tag }) {
@@ -70,22 +70,13 @@ const commands = {
   log({ name }) {
     return clients.get(name).log;
   },
-  /** What it shows when it comes back. */
-  identity({ name }) {
-    const { id, _pid, _lastOffset } = clients.get(name).socket;
-    return { id: id ?? null, pid: _pid ?? null, offset: _lastOffset ?? null };
-  },
   /** Makes it show something else when it comes back. */
-  pretend({ name, pid, offset }) {
+  pretend({ name, ...shown }) {
     const { socket } = clients.get(name);
-    if (pid !== undefined) socket._pid = pid;
-    if (offset !== undefined) socket._lastOffset = offset;
+    if ("pid" in shown) socket._pid = shown.pid;
+    if ("offset" in shown) socket._lastOffset = shown.offset;
   },
-  /** Emits an event. */
-  emit({ name, args }) {
-    clients.get(name).socket.emit(...args);
-  },
-  /** Ends the connection; the client comes back when it is told to. */
+  /** Ends the client. */
   close({ name }) {
     clients.get(name).socket.disconnect();
     clients.delete(name);

@@ -29,7 +29,10 @@ TRANSPORTS = ("polling", "websocket", "upgrade")
 HEARTBEAT = {"ping_interval": 0.5, "ping_timeout": 1.0}
 
 #: Seconds between two events of a node.
-INTERVAL = 0.02
+INTERVAL = 0.05
+
+#: Entries of the logs that are printed.
+TAIL = 8
 
 #: Seconds for everything to become as it should be again: far more than is promised.
 PATIENCE = 30.0
@@ -133,6 +136,7 @@ class Trial:
 
     Attributes:
         proxies: one for each client, by its name.
+        strangers: the clients that are not judged.
         story: what was done, for whoever has to find out why it went wrong.
     """
 
@@ -141,6 +145,7 @@ class Trial:
         self.clients = clients
         self.chance = chance
         self.proxies: dict[str, Proxy] = {}
+        self.strangers: set[str] = set()
         self.story: list[str] = []
         self._begun = reactor.seconds()
         self._tag = f"trial{next(_names)}"
@@ -161,7 +166,7 @@ class Trial:
             transport = name.rstrip("0123456789")
             await self.clients.do("open", name=name, url=proxy.start(), transport=transport, auth=auth)
         for name in names:
-            await self.clients.do("connected", name=name, times=1)
+            await self.connected(name)
         return names
 
     def send_to(self, name: str, node: Node) -> None:
@@ -171,12 +176,20 @@ class Trial:
     def send_anywhere(self, name: str) -> None:
         self.send_to(name, self.chance.choice(self.cluster.nodes))
 
+    def send_elsewhere(self, name: str) -> None:
+        """From now on the client finds another node."""
+        present = self.proxies[name].server_port
+        self.send_to(name, self.chance.choice([node for node in self.cluster.nodes if node.port != present]))
+
     def leave(self, node: Node) -> None:
-        """From now on nobody finds this node, and who does not know it yet gets another one."""
-        others = [other for other in self.cluster.nodes if other is not node]
+        """From now on nobody finds this node."""
         for name, proxy in self.proxies.items():
             if proxy.server_port == node.port:
-                self.send_to(name, self.chance.choice(others))
+                self.send_elsewhere(name)
+
+    async def connected(self, name: str, times: int = 1) -> None:
+        """Wait until the client has been connected so often."""
+        await self.clients.do("connected", name=name, times=times)
 
     # Traffic
 
@@ -184,6 +197,13 @@ class Trial:
         """Have nodes emit, or all of them."""
         for node in nodes or self.cluster.nodes:
             await node.do("traffic", source=node.name, interval=INTERVAL)
+
+    async def flood(self, number: int) -> None:
+        """Have all nodes emit so many events at once, and wait until the broker has them."""
+        for node in self.cluster.nodes:
+            await node.do("flood", source=node.name, number=number)
+        for node in self.cluster.nodes:
+            await self.end(node)
 
     async def end(self, node: Node) -> None:
         """Have a node emit no more."""
@@ -208,8 +228,8 @@ class Trial:
                 await self.clients.do("ended", name=name, tag=self._tag)
         finally:
             logs = {name: await self.clients.do("log", name=name) for name in self.proxies}
-            self._judge(logs)
-        ids = sorted(log[0][1] for log in logs.values())
+            self._judge({name: log for name, log in logs.items() if name not in self.strangers})
+        ids = sorted([await self.clients.do("connected", name=name, times=1) for name in self.proxies])
         await until(lambda: self._are_all(ids))
         return logs
 
@@ -223,7 +243,7 @@ class Trial:
         wrong = [f"{name}:\n  " + "\n  ".join(each) for name, each in found.items() if each]
         wrong += filter(None, [disagreement(logs)])
         if wrong:
-            raise AssertionError("\n".join([*wrong, "What was done:", *self.story]))
+            raise AssertionError("\n".join(wrong))
 
     def _of_the_dead(self, logs: dict[str, Log]) -> dict[str, int]:
         """How many events nodes that were killed have got to the broker: what any client has, all should have."""
@@ -234,7 +254,10 @@ class Trial:
         return emitted
 
     async def close(self) -> None:
+        """End it, and print for whoever sees it fail how far it got."""
+        print("What was done:", *self.story, sep="\n")
         for name, proxy in self.proxies.items():
+            print(f"The end of {name}:", *(await self.clients.do("log", name=name))[-TAIL:], sep="\n  ")
             await self.clients.do("close", name=name)
             await proxy.stop()
         for node in self.cluster.nodes:

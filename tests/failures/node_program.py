@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from itertools import count
 from typing import Any
 
 from twisted.internet import reactor
@@ -83,9 +82,9 @@ class Node:
     def __init__(self, name: str, adapter: Any, options: dict[str, Any]) -> None:
         self.io = Server(adapter=adapter, **options)
         self.io.on("connection", self._connected)
+        self.io.on("session_expired", lambda session: self._expired.append(session.id))
         self.io.on("ask", lambda: name)
-        self._name = name
-        self._sources = count(1)
+        self._expired: list[str] = []
         self._traffic = Traffic(self.io, name)
         self._listening = reactor.listenTCP(0, self.io.site(), interface="127.0.0.1")
         reactor.addSystemEventTrigger("before", "shutdown", self._stop)
@@ -102,7 +101,6 @@ class Node:
         return Deferred.fromCoroutine(self._stop_now())
 
     def _connected(self, socket: Socket) -> None:
-        socket.on("join", socket.join)
         if not socket.recovered:
             socket.join(ROOM)
 
@@ -136,6 +134,10 @@ class Node:
     def sockets(self) -> list[str]:
         """The ids of the clients that are here, as far as this node knows."""
         return [*self.io.root.sockets]
+
+    def expired(self) -> list[str]:
+        """The ids of the clients that have not come back in time."""
+        return self._expired
 
     def is_available(self) -> bool:
         return self.io.broker is None or self.io.broker.is_available

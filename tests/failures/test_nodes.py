@@ -63,9 +63,8 @@ async def test_node_that_was_halted_has_lost_its_clients(trial: Trial) -> None:
         node.freeze()
         for name, proxy in trial.proxies.items():
             if proxy.server_port == node.port:
-                proxy.server_port = trial.chance.choice([each.port for each in trial.cluster.nodes if each is not node])
+                trial.send_elsewhere(name)
                 proxy.cut(silently=True)
-                await trial.clients.do("connected", name=name, times=1)
         await deferLater(reactor, 3 * PAUSE)
         node.thaw()
         trial.tell(f"{node.name} goes on")

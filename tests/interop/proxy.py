@@ -26,6 +26,11 @@ class Near(Protocol):
         else:
             self.transport.loseConnection()
 
+    def stall(self) -> None:
+        """Carry nothing any more; neither side is told."""
+        self.far.cut(silently=True)
+        self.transport.pauseProducing()
+
     # Called by Twisted.
 
     def connectionMade(self) -> None:
@@ -138,6 +143,11 @@ class Proxy(Factory):
         """Cut all connections of the client."""
         for link in list(self.links):
             link.cut(silently, abruptly)
+
+    def stall(self) -> None:
+        """Have all connections of the client carry nothing any more; neither side is told."""
+        for link in self.links:
+            link.stall()
 
     def cut_behind(self, count: int, silently: bool) -> Deferred[None]:
         """Cut them when the client has been sent so many more bytes, which it still gets."""

@@ -10,12 +10,12 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from tests.mixed.clients import Client
 from tests.mixed.node import NodeEmitter, NodeServer
-from tests.mixed.ours import OurServer
+from tests.mixed.ours import OurEmitter, OurServer
 
 Member = NodeServer | OurServer
 
 #: Who sends events to clients.
-Speaker = Member | NodeEmitter
+Speaker = Member | NodeEmitter | OurEmitter
 
 #: The places of the clients that each server has, and their rooms.
 PLACES = {"one": ["one"], "two": ["two"], "both": ["one", "two"]}
@@ -47,11 +47,12 @@ class Cluster:
         connecting = [Client.connect(member.port, *PLACES[place], name=name) for name, (member, place) in names.items()]
         return Crowd(zip(names, await together(connecting), strict=True))
 
-    async def see_off(self, crowd: Crowd) -> None:
+    async def see_off(self, clients: Iterable[Client]) -> None:
         """Have clients go; the Node server, which outlives the test, knows it."""
-        ids = [client.id for client in crowd.values()]
-        for client in crowd.values():
+        ids = set()
+        for client in clients:
             client.leave()
+            ids.add(client.id)
         await self.members["node"].lost(*ids)
 
 

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from tests.mixed.cluster import END, Cluster, Crowd, Member, received
-from tests.mixed.conftest import KINDS, Connect
+from tests.mixed.conftest import ANSWERS_ELSEWHERE, KINDS, Connect
 from tests.wire import ConnectionEnded
 
 TEXT = [1, "é", None, {"deep": [True, 1.5, -1, 2**40]}]
 BYTES = [b"\x01\xff", {"deep": [b"\x05", b""]}, "é"]
+
+with_answers = pytest.mark.parametrize("kind", [*KINDS, *ANSWERS_ELSEWHERE], indirect=True, scope="module")
 
 
 @pytest.fixture(params=["node", "first"], ids=["from node", "from ours"])
@@ -81,6 +83,7 @@ async def test_namespaces_are_apart(cluster: Cluster, sender: Member, crowd: Cro
 # Clients are asked
 
 
+@with_answers
 @pytest.mark.parametrize("payload", [TEXT, BYTES], ids=["text", "bytes"])
 async def test_clients_of_all_servers_answer(sender: Member, crowd: Crowd, payload: list[Any]) -> None:
     """The answers are gathered on the server that asked."""
@@ -102,7 +105,7 @@ async def test_asking_nobody_is_answered_at_once(sender: Member, crowd: Crowd) -
 
 async def test_answers_that_came_in_time_are_told(sender: Member, crowd: Crowd) -> None:
     """One client of each server is silent."""
-    called = sender.call("ask", to=["one"], timeout=0.3)
+    called = sender.call("ask", to=["one"], timeout=0.5)
     await crowd.at("both").answer(1, 2, 3)
     answers, complete = await called
     assert (sorted(answers), complete) == ([1, 2, 3], False)
@@ -111,7 +114,7 @@ async def test_answers_that_came_in_time_are_told(sender: Member, crowd: Crowd) 
 @pytest.mark.parametrize(("place", "complete"), [("one of node", False), ("one of second", True)])
 async def test_client_that_goes_does_not_answer(cluster: Cluster, crowd: Crowd, place: str, complete: bool) -> None:
     """Our servers tell one another, so that the asker need not wait; Node's are silent, and deaf to that."""
-    called = cluster.members["first"].call("ask", to=[crowd[place].id], timeout=0.3)
+    called = cluster.members["first"].call("ask", to=[crowd[place].id], timeout=5 if complete else 0.3)
     called_by_node = cluster.members["node"].call("ask", to=[crowd[place].id], timeout=0.3)
     await crowd[place].asked()
     await crowd[place].asked()
@@ -120,6 +123,7 @@ async def test_client_that_goes_does_not_answer(cluster: Cluster, crowd: Crowd, 
     assert await called_by_node == ([], False)
 
 
+@with_answers
 async def test_client_that_was_found_answers(sender: Member, crowd: Crowd) -> None:
     """A socket of any server can be asked."""
     for name, client in crowd.at("two").items():
@@ -158,6 +162,7 @@ async def test_sockets_of_all_servers_are_disconnected(sender: Member, crowd: Cr
 # Servers look at one another
 
 
+@with_answers
 async def test_sockets_of_all_servers_are_found(cluster: Cluster, sender: Member, crowd: Crowd) -> None:
     """With their rooms and their data."""
     found = await sender.fetch(to=["one"], except_=["three"])
@@ -171,6 +176,7 @@ async def test_sockets_of_all_servers_are_found(cluster: Cluster, sender: Member
     }
 
 
+@with_answers
 async def test_servers_are_counted(cluster: Cluster) -> None:
     """Each server counts all of them."""
     assert [await member.count() for member in cluster.members.values()] == [3, 3, 3]
@@ -186,6 +192,7 @@ async def test_other_servers_are_told(cluster: Cluster, sender: Member) -> None:
     assert not sender.heard.pending
 
 
+@with_answers
 async def test_other_servers_answer(sender: Member) -> None:
     """Each one that is not the asker."""
     for item in TEXT:

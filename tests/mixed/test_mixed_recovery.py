@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from itertools import cycle, islice
 from typing import Any
 
 import pytest
 from pytest_twisted import blockon
 from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
 
 from tests.mixed.clients import Client
-from tests.mixed.cluster import Cluster, Crowd, Member
+from tests.mixed.cluster import Cluster, Member
 
 pytestmark = pytest.mark.parametrize("kind", ["streams with recovery"], indirect=True, scope="module")
 
@@ -20,26 +24,29 @@ class Traveller:
     """A client that can be recovered.
 
     Attributes:
-        client: as it is connected now; its predecessors had the same ids.
+        client: as it is connected now.
+        left: as it was connected before.
         offset: of the latest event.
     """
 
     def __init__(self, client: Client) -> None:
         self.client = client
         self.offset = ""
+        self.left: list[Client] = []
+
+    async def next(self) -> list[Any]:
+        """The next event, without its offset."""
+        missed = self.client.missed
+        *event, self.offset = missed.pop(0) if missed else await self.client.event()
+        return event
 
     async def heard(self, speaker: Member) -> list[Any]:
-        """The events up to now, without their offsets."""
+        """The events up to now."""
         await speaker.emit("now", to=[self.client.id])
-        missed, self.client.missed = self.client.missed, []
-        heard = [self._noted(event) for event in missed]
-        while (event := self._noted(await self.client.event())) != ["now"]:
+        heard = []
+        while (event := await self.next()) != ["now"]:
             heard.append(event)
         return heard
-
-    def _noted(self, event: list[Any]) -> list[Any]:
-        *rest, self.offset = event
-        return rest
 
     async def leave(self, member: Member) -> None:
         """Lose the connection; the server notices."""
@@ -49,6 +56,7 @@ class Traveller:
     async def arrive(self, member: Member) -> bool:
         """Come back; whether as the same."""
         pid = self.client.pid
+        self.left.append(self.client)
         self.client = await Client.connect(member.port, auth={"pid": pid, "offset": self.offset})
         return self.client.pid == pid
 
@@ -68,8 +76,8 @@ def set_out(cluster: Cluster) -> Iterator[SetOut]:
         return traveller
 
     yield set_out
-    crowd = Crowd({str(number): traveller.client for number, traveller in enumerate(travellers)})
-    blockon(Deferred.fromCoroutine(cluster.see_off(crowd)))
+    clients = [client for traveller in travellers for client in [*traveller.left, traveller.client]]
+    blockon(Deferred.fromCoroutine(cluster.see_off(clients)))
 
 
 @pytest.mark.parametrize("before", ["node", "first"])
@@ -114,3 +122,47 @@ async def test_client_wanders_without_loss(cluster: Cluster, set_out: SetOut) ->
         assert await traveller.arrive(place)
         heard += await traveller.heard(speaker)
     assert heard == [["number", number] for number in range(next(numbers))]
+
+
+@pytest.mark.parametrize("after", ["node", "second"])
+async def test_client_whose_loss_was_not_noticed_recovers(cluster: Cluster, set_out: SetOut, after: str) -> None:
+    """From one of our servers to any: the session is stored while the client is there."""
+    traveller = await set_out(cluster.members["first"])
+    await cluster.members["node"].emit("missed")
+    await cluster.members["node"].count()
+    assert await traveller.arrive(cluster.members[after])
+    assert await traveller.heard(cluster.members[after]) == [["missed"]]
+
+
+@contextmanager
+def traffic(cluster: Cluster) -> Iterator[Counter[str]]:
+    """All servers send numbered events; how many, each."""
+    sent: Counter[str] = Counter()
+
+    def speak() -> None:
+        name = random.choice([*cluster.members])
+        cluster.members[name].emit("number", name, sent[name], to=random.choice([[], ["one"], ["one", "two"]]))
+        sent[name] += 1
+
+    speaking = LoopingCall(speak)
+    speaking.start(0.005)
+    try:
+        yield sent
+    finally:
+        speaking.stop()
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["cut", "not noticed"])
+async def test_client_loses_nothing_between_our_servers(cluster: Cluster, set_out: SetOut, silent: bool) -> None:
+    """Cut at any moment, while Node's server sends as well: none missing, none twice, none out of order."""
+    traveller = await set_out(cluster.members["first"])
+    heard = []
+    with traffic(cluster) as sent:
+        for place in random.choices([cluster.members["first"], cluster.members["second"]], k=20):
+            heard += [await traveller.next() for _ in range(random.randrange(8))]
+            if not silent:
+                traveller.client.cut()
+            assert await traveller.arrive(place)
+    heard += [await traveller.next() for _ in range(sent.total() - len(heard))]
+    numbers = {name: [number for _, speaker, number in heard if speaker == name] for name in sent}
+    assert numbers == {name: list(range(count)) for name, count in sent.items()}

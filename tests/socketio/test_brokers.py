@@ -57,7 +57,7 @@ def test_options_stand_in_the_table_and_in_the_url(adapter: Json, options: FakeO
     assert resolved.factory is FakeBroker
 
 
-HINT = "adapter: in the password of a URL, and behind its ?, write %23 for #, %3F for ?, %40 for @"
+HINT = "adapter: write %23 for #, %2F for /, %3F for ?, %40 for @ in a password, path or option of a URL"
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,7 @@ HINT = "adapter: in the password of a URL, and behind its ?, write %23 for #, %3
         ("fake://user:12#34@host", HINT),
         ("fake://user:12?34@host", HINT),
         ("fake://user:12?3=4@host", HINT),
+        ("fake://user:12/34@host", HINT),
         ("12341234", "adapter: has to be a URL, like redis://localhost:6379/0"),
         ({"key": "1234"}, "adapter: has to be a URL, like redis://localhost:6379/0"),
         ({"url": 1234}, "adapter: has to be a URL, like redis://localhost:6379/0"),

@@ -264,16 +264,6 @@ def test_server_can_start_again(clustered: Served) -> None:
     assert result_of(again) is None
 
 
-def test_client_that_comes_after_the_close_starts_it_again(clustered: Served) -> None:
-    broker = started(clustered)
-    closed = clustered.io.close()
-    broker.done("stop /", "stop /chat")
-    broker.done("stop")
-    assert result_of(closed) is None
-    clustered.session()
-    assert broker.asked[3:] == ["start"]
-
-
 def test_namespace_that_ends_stops_its_adapter(clustered: Served) -> None:
     """Whose start is given up if it still lasts."""
     broker = started(clustered)

@@ -25,6 +25,7 @@ def parser() -> ArgumentParser:
     emit.add_argument("--namespace", metavar="NAME", default="/", help="of which namespace [default: /]")
     emit.add_argument("--room", metavar="ROOM", action="append", default=[], help="who is in it; can be repeated")
     emit.add_argument("--except", metavar="ROOM", action="append", default=[], dest="excluded", help="who is not in it")
+    emit.add_argument("--recovery", action="store_true", help="the servers have connection_state_recovery on")
     emit.add_argument("event", metavar="EVENT", help="its name")
     emit.add_argument("arguments", metavar="JSON", nargs="*", type=_json, help="""its arguments, like 5, '"text"'""")
     return root
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def emit(given: Namespace) -> None:
     """Emit the event."""
-    with closing(Emitter(given.adapter, blocking=True)) as emitter:
+    with closing(Emitter(given.adapter, blocking=True, connection_state_recovery=given.recovery)) as emitter:
         emitter.of(given.namespace).to(given.room).except_(given.excluded).emit(given.event, *given.arguments)
 
 

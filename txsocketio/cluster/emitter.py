@@ -191,5 +191,5 @@ class Emitter(NamespaceEmitter[R]):
         return NamespaceEmitter(self._outlet, namespace if namespace.startswith("/") else f"/{namespace}")
 
     def close(self) -> R:
-        """Let the connection go; nothing can be emitted afterwards."""
+        """Let the connection go. What is not done yet fails, and nothing can be emitted afterwards."""
         return self._outlet.close()

@@ -201,9 +201,12 @@ def _split(url: Json) -> tuple[str, list[tuple[str, str]]]:
     if not isinstance(url, str) or not _SCHEME.match(url):
         raise OptionError("adapter: has to be a URL, like redis://localhost:6379/0")
     url, _, query = url.partition("?")
-    if "#" in url + query or "@" in query:
-        # Else a part of it would be taken for a name, and shown.
-        raise OptionError("adapter: in the password of a URL, and behind its ?, write %23 for #, %3F for ?, %40 for @")
+    path = url.partition("://")[2].partition("/")[2]
+    if "#" in url or "#" in query or "@" in path or "@" in query:
+        # Else a part of a password would be taken for something else, and shown.
+        raise OptionError(
+            "adapter: write %23 for #, %2F for /, %3F for ?, %40 for @ in a password, path or option of a URL"
+        )
     return url, parse_qsl(query, keep_blank_values=True)
 
 

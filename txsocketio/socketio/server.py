@@ -143,17 +143,13 @@ class Server(Broadcast, Listening):
             waited for four seconds at most.
         """
         self.namespaces.disconnect()
-        return all_of([self.engine.close(), self.life.stop()]).addBoth(self._closed)
+        return all_of([self.engine.close(), self.life.stop()])
 
     def make_adapter(self, namespace: Namespace) -> Adapter:
         """What decides who gets the packets of a namespace: called once, when there is such a namespace."""
         if self.broker is not None:
             return self.broker.adapter(namespace)
         return Adapter(namespace) if self.options.recovery is None else RecoveryAdapter(namespace)
-
-    def _closed(self, result: Json) -> Json:
-        self.engine.on_session = self._accept_first
-        return result
 
     def _accept_first(self, session: Session) -> None:
         """A client has come before the start."""
