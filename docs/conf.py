@@ -12,7 +12,7 @@ project_copyright = "2026, The txsocketio authors"
 version = release = installed_version("txsocketio")
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "options", "shown_by"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "howto/broker-figures.rst"]  # that one is included by another page
 default_role = "code"
 html_theme = "furo"
 html_title = "txsocketio"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.defer import Deferred, succeed
 
 from tests.cluster.doubles import Rig
 from tests.socketio.doubles import RecordingSession
@@ -15,6 +16,7 @@ from txsocketio.errors import BadMessage
 from txsocketio.socketio.away import RecoverySession
 from txsocketio.types import Json
 
+OPTS: Json = {"rooms": [], "except": [], "flags": {}}
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
 
 
@@ -143,6 +145,13 @@ def test_data_that_cannot_be_stored(rig: Rig) -> None:
     assert "odd" in socket.data
 
 
+def test_keys_of_data_may_be_numbers(rig: Rig) -> None:
+    session, socket = client_of(rig)
+    socket.data[1] = {2: "two"}
+    session.drain("transport close")
+    assert stored(rig).data == {1: {2: "two"}}
+
+
 def test_newer_claim_ends_the_older_connection(rig: Rig) -> None:
     session, socket = client_of(rig)
     rig.adapter.read(1, Message(Type.SESSION_TAKEN, {"sid": socket.id, "claim": 0}, None, "a"), 10)
@@ -165,6 +174,49 @@ def test_broker_that_stays_away_makes_a_new_client(rig: Rig) -> None:
     rig.clock.pump([0.1] * 20)
     assert len(session.sent) == 1
     assert pid not in str(session.sent[0])
+
+
+def test_what_is_read_again_catches_up_with_a_log_that_goes_on() -> None:
+    """Memory forgets its oldest with each event: whoever aims for that never gets there."""
+    rig = Rig(connection_state_recovery={"max_disconnection_duration": 30.0, "max_packets": 5})
+    session, socket = client_of(rig)
+    pid = socket.pid
+    session.drain("transport close")
+    kept: list[Message] = []
+
+    def go_on() -> None:
+        kept.append(Message(Type.BROADCAST, {"packet": {"type": 2, "data": ["n", len(kept) + 1]}}, OPTS, "a"))
+        rig.adapter.read(len(kept), kept[-1], 10)
+
+    def replay(after: int, until: int) -> Deferred[list[tuple[int, Message]]]:
+        assert len(kept) < 100, "it never gets there"
+        page = [*enumerate(kept, 1)][after : min(until, after + 20)]
+        go_on()
+        return succeed(page)
+
+    rig.adapter.replay = replay
+    for _ in range(50):
+        go_on()
+    again = RecordingSession()
+    rig.io.engine.on_session(again)  # type: ignore[arg-type]
+    again.receive(f'0{{"pid":"{pid}","offset":"0"}}')
+    rig.adapter.read_back()
+    assert again.sent[1:] == [f'2["n",{number},"{number}"]' for number in range(1, len(kept) + 1)]
+
+
+def test_client_whose_return_takes_too_long_may_try_again(rig: Rig) -> None:
+    """It would not, if it were refused."""
+    session, socket = client_of(rig)
+    session.drain("transport close")
+    theirs = sessions.encode(RecoverySession(socket.pid, socket.id, {socket.id}, {}, 0), "/", "other", 1, "0")
+    rig.broker.sessions.stored[socket.pid] = theirs
+    again = RecordingSession()
+    rig.io.engine.on_session(again)  # type: ignore[arg-type]
+    again.receive(f'0{{"pid":"{socket.pid}","offset":"0"}}')
+    rig.clock.pump([1.0] * 29)
+    assert again.is_open
+    rig.clock.pump([1.0] * 2)
+    assert (again.is_open, again.sent) == (False, [])
 
 
 def test_closed_server_has_everything_stored(rig: Rig) -> None:

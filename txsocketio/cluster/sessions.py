@@ -83,7 +83,7 @@ def decode(stored: bytes) -> StoredSession:
         BadMessage: it cannot be understood.
     """
     try:
-        fields = unpackb(stored)
+        fields = unpackb(stored, strict_map_key=False)
         session = StoredSession(stored, fields["pid"], fields["sid"], set(map(str, fields["rooms"])), fields["data"])
         session.namespace = fields.get("nsp")
         session.node = fields.get("node", "")
