@@ -137,8 +137,9 @@ class Channel:
             self._channel.basic_publish(exchange, key, body, properties, mandatory)
 
     def close(self) -> None:
-        """Let it go; what was under way on it is forgotten."""
+        """Let it go; what was under way on it is forgotten, nobody may wait for it any more."""
         self.on_closed = ignore
+        self._promised.clear()
         if self._channel.is_open:
             self._channel.close()
 

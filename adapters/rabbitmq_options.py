@@ -34,8 +34,9 @@ class RabbitMQOptions(MemberOptions):
     max_message_size: int = option(134_217_728, "The largest message that RabbitMQ was told to take, in bytes.")
     room_routing: bool = option(
         False,
-        "Whether a node gets only those broadcasts that are for rooms of its clients. Without recovery only; what it "
-        "costs is told in :doc:`/howto/rabbitmq`.",
+        "Whether a node gets only those broadcasts that are for rooms of its clients; without recovery only. Each room "
+        "costs RabbitMQ a binding for each node that has it, and a client that joins a room which is new to its node "
+        "gets what others send there only some milliseconds later.",
     )
     queue_bytes: int = option(
         256_000_000, "Bytes that may wait in the broker for a node that does not read; the oldest go first."

@@ -224,13 +224,13 @@ class Stream:
         self._asked.append(asked)
         if not self._is_asking:
             self._ask()
-        return self._bounded(asked)
+        return asked
 
     def _ask(self) -> None:
         asked, self._asked = self._asked, []
         self._is_asking = True
         read = fail(BrokerUnavailable("RabbitMQ is away")) if self._channel is None else self._read_mark(self._channel)
-        read.addBoth(self._answer, asked)
+        self._bounded(read).addBoth(self._answer, asked)
 
     def _answer(self, result: Any, asked: list[Deferred[None]]) -> None:
         self._is_asking = False
@@ -318,10 +318,10 @@ class Stream:
                 except RecordsGone:
                     content.errback()
 
-        await channel.window(self._options.prefetch)
-        await channel.consume(self._name, look, auto_ack=False, arguments={OFFSET: start})
-        begun()
         try:
+            await channel.window(self._options.prefetch)
+            await channel.consume(self._name, look, auto_ack=False, arguments={OFFSET: start})
+            begun()
             await content
         finally:
             channel.close()

@@ -100,7 +100,7 @@ class RedisAdapter(PubSubAdapter):
             return self.broker.outbox.publish(b"PUBLISH", self._requests, content)
         channel = self._broadcasts
         if len(message.rooms) == 1:
-            channel += message.rooms[0].encode() + b"#"
+            channel += message.rooms[0].encode(errors="surrogatepass") + b"#"
         content = encode_broadcast(message, self.namespace.name)
         return self.broker.outbox.publish(b"PUBLISH", channel, content)
 

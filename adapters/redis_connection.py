@@ -85,6 +85,7 @@ class RedisConnection(RedisProtocol):  # type: ignore[misc]  # txredisapi is not
     Attributes:
         lost: fires once with a BrokerUnavailable that tells the cause, when the connection can no longer be used.
         is_usable: whether it is not lost yet.
+        is_closing: whether it ends as soon as Redis has replied to everything.
         unanswered: bytes of the commands whose replies are due. What is not sent yet is among them.
         received_at: when something has come last.
         scripts: digests of the scripts that Redis knows, for they were sent over this connection.
@@ -94,6 +95,7 @@ class RedisConnection(RedisProtocol):  # type: ignore[misc]  # txredisapi is not
         super().__init__(charset=None, convertNumbers=False)
         self.lost: Deferred[BrokerUnavailable] = Deferred()
         self.is_usable = True
+        self.is_closing = False
         self.unanswered = 0
         self.received_at = clock.seconds()
         self.scripts: set[str] = set()
@@ -102,7 +104,6 @@ class RedisConnection(RedisProtocol):  # type: ignore[misc]  # txredisapi is not
         self._due: deque[Due] = deque()
         self._timer: IDelayedCall | None = None
         self._handshake: Deferred[None] | None = None
-        self._is_closing = False
         self._closed: Deferred[None] = Deferred()
 
     def handshake(self) -> Deferred[None]:
@@ -132,7 +133,7 @@ class RedisConnection(RedisProtocol):  # type: ignore[misc]  # txredisapi is not
 
     def close(self, timeout: float) -> Deferred[None]:
         """End the connection when Redis has replied to all commands, after `timeout` at the latest; fires then."""
-        self._is_closing = True
+        self.is_closing = True
         if not self._due:
             self.transport.loseConnection()
         limit = self._clock.callLater(timeout, self.transport.abortConnection)
@@ -173,7 +174,7 @@ class RedisConnection(RedisProtocol):  # type: ignore[misc]  # txredisapi is not
         if not self.is_usable:
             return
         if not self._due:
-            self.abort(f"an unexpected reply: {reply!r:.100}")
+            self.abort(str(reply) if isinstance(reply, ResponseError) else "an unexpected reply")
             return
         due = self._due[0]
         if isinstance(reply, ResponseError):
@@ -201,13 +202,13 @@ class RedisConnection(RedisProtocol):  # type: ignore[misc]  # txredisapi is not
     def _done(self, due: Due) -> Deferred[Json]:
         self._due.popleft()
         self.unanswered -= due.size
-        if self._is_closing and not self._due:
+        if self.is_closing and not self._due:
             self.transport.loseConnection()
         return due.deferred
 
     def _confirmed(self, due: Due, reply: Json) -> None:
         if not isinstance(reply, list) or reply[0] != due.confirming:
-            self.abort(f"an unexpected reply: {reply!r:.100}")
+            self.abort("an unexpected reply")
             return
         due.count -= 1
         if not due.count:

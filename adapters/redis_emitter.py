@@ -106,8 +106,8 @@ def _streams(options: RedisStreamsOptions, namespace: str, message: Message) -> 
     if message.type == BROADCAST:
         message.data = {"packet": {**message.data["packet"], "nsp": namespace}}
         message.opts = _ordered(message)
-    name, type, text, _ = encode_entry(message, namespace, options.only_plaintext)
-    fields = (b"uid", message.node.encode(), b"nsp", name, b"type", type.encode(), b"data", text)
+    entry = encode_entry(message, namespace, options.only_plaintext)
+    fields = (b"uid", message.node.encode(), b"nsp", entry.namespace, b"type", entry.type.encode(), b"data", entry.data)
     stream, count = options.stream_name, options.stream_count
     if count > 1:
         stream += f"-{abs(remainder(namespace, count))}"

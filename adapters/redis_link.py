@@ -56,15 +56,15 @@ class RedisLink(Generic[C]):
         self._options = options
         self._clock = clock
         self._is_probed = is_probed
-        self._is_stopped = False
+        self._life: object | None = None
         self._failures = 0
         self._waiting: list[Deferred[None]] = []
         self._running: Deferred[None] | None = None
 
     def start(self) -> None:
         """Try from now on, or again after `stop`."""
-        self._is_stopped = False
-        self._running = Deferred.fromCoroutine(self._run())
+        self._life = life = object()
+        self._running = Deferred.fromCoroutine(self._run(life))
 
     def when_up(self) -> Deferred[None]:
         """Fires when the connection is up, however long that takes; may be cancelled."""
@@ -76,27 +76,28 @@ class RedisLink(Generic[C]):
 
     def stop(self) -> Deferred[None]:
         """Try no longer; fires when the connection is closed, within a second."""
-        self._is_stopped = True
+        self._life = None
         connection, self.connection = self.connection, None
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             each.errback(BrokerUnavailable("it was stopped"))
-        if connection is not None:
-            # A command that blocks is not waited for.
-            return connection.close(CLOSING if self._is_probed else 0.0)
+        # A command that blocks is not waited for.
+        closed = None if connection is None else connection.close(CLOSING if self._is_probed else 0.0)
         if self._running is not None:
             self._running.cancel()
-        return succeed(None)
+        return closed or succeed(None)
 
     async def prepare(self, connection: C) -> None:
         """What is to be done with a new connection before it is up."""
 
-    async def _run(self) -> None:
-        while not self._is_stopped:
+    async def _run(self, life: object) -> None:
+        """Go on until stopped; also by what is called from here, when nothing can be cancelled."""
+        while self._life is life:
             try:
                 cause = await self._use_one()
-                if not self._is_stopped:
+                if self._life is life:
                     self.on_down(cause)
+                if self._life is life:
                     await deferLater(self._clock, self._delay())
             except CancelledError:
                 return
@@ -119,7 +120,7 @@ class RedisLink(Generic[C]):
         finally:
             if probe is not None:
                 probe.stop()
-            if connection is not None:
+            if connection is not None and not connection.is_closing:
                 connection.abort("it is not needed")
 
     async def _use(self, connection: C) -> str:
@@ -130,7 +131,8 @@ class RedisLink(Generic[C]):
         for each in waiting:
             each.callback(None)
         cause = str(await connection.lost)
-        self.connection = None
+        if self.connection is connection:
+            self.connection = None
         if self._clock.seconds() - since > self._options.max_reconnect_delay:
             self._failures = 0
         return cause

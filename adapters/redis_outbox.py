@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from txsocketio.adapters.redis_client import RedisClient
     from txsocketio.cluster.options import ClusterOptions
 
-#: How much longer than the others may wait before they try again, for them to subscribe.
-MARGIN = 1.2
+#: How much longer than the others may wait before they try again, for them to subscribe; and the longest to wait.
+MARGIN, LONGEST = 1.2, 2.0
 
 Command = tuple[bytes, ...]
 
@@ -37,14 +37,14 @@ class Outbox:
         client: whose connection is used.
         options: how much may wait.
         clock: where time comes from.
-        delay: seconds that other nodes may need to come back.
+        delay: seconds that other nodes may wait before they try again.
     """
 
     def __init__(self, client: RedisClient, options: ClusterOptions, clock: IReactorTime, delay: float) -> None:
         self._client = client
         self._options = options
         self._clock = clock
-        self._delay = delay * MARGIN
+        self._delay = min(delay * MARGIN, LONGEST)
         self._waiting: deque[tuple[Command, Deferred[None]]] = deque()
         self._bytes = 0
         self._is_open = False

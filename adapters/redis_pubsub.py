@@ -46,7 +46,7 @@ Listener: TypeAlias = Callable[[bytes, bytes], None]
 Subscribe: TypeAlias = Callable[..., Deferred[None]]
 
 #: Bytes from which on it is found out whether somebody here wants an event before the event itself is decoded. For
-#: 100 kB 200 -> 5 us when nobody does, for 200 bytes nothing is gained (CPython 3.11).
+#: 100 kB of JSON 88 -> 3.4 us when nobody does, for 200 bytes nothing is gained (CPython 3.11).
 LARGE = 2000
 
 _GLOB = re.compile(rb"[*?\[\]\\]")

@@ -117,7 +117,7 @@ class RedisShardedAdapter(PubSubAdapter):
     # --- channels of rooms ---
 
     def _channel_of(self, room: str) -> bytes:
-        return b"%b%b#" % (self._channel, room.encode())
+        return b"%b%b#" % (self._channel, room.encode(errors="surrogatepass"))
 
     def _channel_for(self, message: Message) -> bytes:
         """That of the room, where all nodes with somebody in it are subscribed to it; to the common one all are."""
@@ -217,7 +217,7 @@ def opts_of_event(content: bytes) -> dict[str, Json] | None:
 
 def _may_be_a_socket(room: str) -> bool:
     """Whether the name has 20 characters, as JavaScript counts, like the ids of sockets of Node.js."""
-    return len(room) <= 20 and len(room.encode("utf-16-le")) == 40
+    return len(room) <= 20 and len(room.encode("utf-16-le", "surrogatepass")) == 40
 
 
 class RedisShardedBroker(PubSubBroker):

@@ -170,13 +170,12 @@ class RedisStreamsBroker(ChannelBroker):
         """Hand over what was read. Hot path."""
         adapter = self.adapters.get(namespace_of(fields))
         if isinstance(adapter, StreamsAdapter):
-            message = decode_entry(fields)
             try:
-                adapter.read_entry(position, message, sum(map(len, fields)))
+                adapter.read_entry(position, decode_entry(fields), sum(map(len, fields)))
             except BadMessage as error:
-                self.drop(error, message.node)
+                self.drop(error, "?")
             except Exception:  # noqa: BLE001 - a border, the reader has to go on
-                log.failure("A message of {node} could not be taken", node=message.node)
+                log.failure("An entry about {namespace} could not be taken", namespace=adapter.namespace.name)
 
     def _gap(self, number: int, position: int) -> None:
         for adapter in self.adapters.values():

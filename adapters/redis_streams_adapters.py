@@ -114,7 +114,9 @@ class StreamsAdapter(ChannelAdapter):
 
     def read_entry(self, position: int, message: EntryMessage, size: int) -> None:
         """The next entry of this namespace, also one of this node; `size` bytes. Hot path."""
-        if message.node != self.broker.node:
+        if message.node == self.broker.node:
+            return
+        if not message.has_opts or self.is_wanted(message.rooms, message.excluded):
             self.receive(message)
 
     def skip_to(self, position: int) -> None:
@@ -123,6 +125,8 @@ class StreamsAdapter(ChannelAdapter):
 
 class StreamsLogAdapter(StreamsAdapter, LogAdapter):
     """Takes a stream for the log of the namespace, so that clients can come back to any node."""
+
+    sessions_may_be_late = True
 
     def start(self) -> Deferred[None]:
         self.recovery.log.begin(self.broker.reader_of(self.namespace.name).position)
@@ -165,9 +169,9 @@ class StreamsLogAdapter(StreamsAdapter, LogAdapter):
         """The position and the message of an entry that a client may have missed."""
         id, fields = entry
         if namespace_of(fields) == self.namespace.name:
-            message = decode_entry(fields)
             try:
-                if message.type == BROADCAST and not _wants_answer(message):
+                message = decode_entry(fields)
+                if message.type == BROADCAST and not message.wants_answer:
                     return position_of(id), message
             except BadMessage:
                 pass
@@ -186,7 +190,8 @@ class StreamsLogAdapter(StreamsAdapter, LogAdapter):
         self.recovery.log.begin(position)
 
     def _read_event(self, position: int, message: Message, size: int, unread: Unread | None) -> None:
-        if not _wants_answer(message):
+        assert isinstance(message, EntryMessage)
+        if not message.wants_answer:
             super()._read_event(position, message, size, unread)
         elif message.request is not None:
             self._receive_broadcast(message)
@@ -208,9 +213,3 @@ class StreamsLogAdapter(StreamsAdapter, LogAdapter):
         if message.type == BROADCAST_CALL:  # Servers of Node.js replay every event of a stream, so it is not one there.
             twin = Message(BROADCAST, {**message.data, TWIN: True}, message.opts)
             self.publish_now(self.channel, twin).addErrback(logged)
-
-
-def _wants_answer(message: Message) -> bool:
-    """Whether an event is to be acknowledged. Such a one is not for those who come back."""
-    packet = message.data.get("packet")
-    return message.request is not None or (isinstance(packet, dict) and "id" in packet)

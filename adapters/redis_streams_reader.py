@@ -101,27 +101,32 @@ class StreamReader:
         self._clock = clock
         self._reader: RedisReader
         self._reading: Deferred[None] | None = None
+        self._is_stopped = False
         self._is_back = False
         self._recent: deque[int] = deque(maxlen=RECENT)
 
     async def start(self) -> None:
         """Begin behind what is in the stream now; done when that is known."""
+        self._is_stopped = False
         self._reader = self._client.reader()
         self.position = (await self._patiently(self._extent)).last
         self._reading = Deferred.fromCoroutine(self._read())
         self._reading.addErrback(lambda failure: failure.trap(CancelledError))
 
     def stop(self) -> None:
-        """Read no longer."""
+        """Read no longer. May be called by who is given an entry."""
+        self._is_stopped = True
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
 
     async def _read(self) -> None:
-        while True:
+        while not self._is_stopped:
             entries = await self._patiently(self._next)
             due = self._clock.seconds() + SLICE
             for id, fields in entries:
+                if self._is_stopped:
+                    return
                 self.position = position_of(id)
                 self._recent.append(self.position)
                 self.on_entry(self.position, fields)

@@ -25,22 +25,28 @@ if TYPE_CHECKING:
 #: still asks whether an entry is there.
 MEMORY = 86_400
 
+#: Bytes that a message takes beside its data while it waits.
+OVERHEAD = 500
+
 #: Errors that pass, if somebody cares: it is out of memory or busy, cannot write its files, or has too few replicas.
 _LATER = re.compile(r"\b(OOM|BUSY|MISCONF|NOREPLICAS|TRYAGAIN)\b")
 
 # KEYS: the stream, and where the number of the last entry of this node is kept. ARGV: the node, the length of the
-# stream, how long the number is kept; then of each entry its number, nsp, type and data.
+# stream, how long the number is kept; then of each entry its number, nsp, type, data, and its opts or "".
 # A plain XADD may have been executed when its reply was lost, and it may even be executed later, out of the buffers of
 # a connection that was closed while Redis was frozen. Here it is seen that the entry is there. The number is set first:
 # if Redis refuses an entry in the middle, all are given up, and none is to come twice.
 # This costs Redis 15 us an entry, 8 in groups of 20, where a plain XADD costs 6 (Redis 7.0, 130 bytes of data).
 APPEND = """\
 local last = tonumber(redis.call("GET", KEYS[2]) or 0)
-redis.call("SET", KEYS[2], math.max(last, tonumber(ARGV[#ARGV - 3])), "EX", ARGV[3])
-for i = 4, #ARGV, 4 do
+redis.call("SET", KEYS[2], math.max(last, tonumber(ARGV[#ARGV - 4])), "EX", ARGV[3])
+for i = 4, #ARGV, 5 do
   if tonumber(ARGV[i]) > last then
-    redis.call("XADD", KEYS[1], "MAXLEN", "~", ARGV[2], "*",
-      "uid", ARGV[1], "nsp", ARGV[i + 1], "type", ARGV[i + 2], "data", ARGV[i + 3], "n", ARGV[i])
+    local entry = {"uid", ARGV[1], "nsp", ARGV[i + 1], "type", ARGV[i + 2], "data", ARGV[i + 3], "n", ARGV[i]}
+    if ARGV[i + 4] ~= "" then
+      entry[11], entry[12] = "opts", ARGV[i + 4]
+    end
+    redis.call("XADD", KEYS[1], "MAXLEN", "~", ARGV[2], "*", unpack(entry))
   end
 end
 return true
@@ -91,12 +97,12 @@ class StreamWriter:
 
     def append(self, written: Written) -> Deferred[None]:
         """Fires when Redis has the entry; fails and raises as `Outbox.put`."""
-        return self.outbox.put(written, len(written[2]))
+        return self.outbox.put(written, len(written.data) + OVERHEAD)
 
     def _write(self, group: Sequence[Written]) -> Deferred[None]:
         arguments: list[bytes | str | int] = [*self._first]
-        for namespace, type, data, number in group:
-            arguments += (number, namespace, type, data)
+        for each in group:
+            arguments += each
         return self._client.eval(APPEND, self._keys, arguments).addErrback(_later)
 
 

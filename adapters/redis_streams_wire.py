@@ -1,8 +1,9 @@
 """Messages as the servers of the npm package @socket.io/redis-streams-adapter write them.
 
-    entry of a stream     uid NODE nsp NAMESPACE type 3 data {"packet":...,"opts":...} n 17
+    entry of a stream     uid NODE nsp NAMESPACE type 3 data {"packet":...,"opts":...} n 17 opts {...}
 
-        data is JSON, or base64 of MessagePack where bytes are in it; n, the number of the message, is ours
+        data is JSON, or base64 of MessagePack where bytes are in it; n, the number of the message, is ours, and so are
+        the opts of a large event apart from its data
 
     channel of a node     MessagePack   {type, data, uid, nsp}
 
@@ -16,11 +17,12 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from msgpack import Packer, unpackb
 
+from txsocketio.adapters.redis_pubsub import LARGE
 from txsocketio.cluster.messages import BROADCAST, Message
 from txsocketio.errors import BadMessage, UnserializableData
 from txsocketio.protocol.json_codec import dumps
@@ -31,8 +33,15 @@ _BITS = 64
 _SECOND = (1 << _BITS) - 1
 _OFFSET = re.compile(r"(\d{1,20})-(\d{1,20})", re.ASCII)
 
-#: What is written to a stream of a message, beside the name of its node.
-Written = tuple[bytes, str, bytes, int]
+
+class Written(NamedTuple):
+    """What is written to a stream of a message, beside the name of its node."""
+
+    number: int
+    namespace: bytes
+    type: str
+    data: bytes
+    opts: bytes = b""
 
 
 # --- ids ---
@@ -65,15 +74,21 @@ class EntryMessage(Message):
     """A message of a stream. Its data and opts are decoded when somebody wants to know what is in them.
 
     Reading them can raise BadMessage.
+
+    Attributes:
+        has_opts: whether the opts are known without the data; then it is an event that nobody has to acknowledge.
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "has_opts")
 
-    def __init__(self, type: int, node: str, number: int, text: bytes) -> None:
+    def __init__(self, type: int, node: str, number: int, text: bytes, opts: bytes) -> None:
         self.type = type
         self.node = node
         self.number = number
+        self.has_opts = bool(opts)
         self._text = text
+        if opts:
+            self.opts = _decode_data(opts)
 
     def __getattr__(self, name: str) -> Json:
         # Called where a slot is empty, so that reading a full one costs nothing more.
@@ -84,9 +99,17 @@ class EntryMessage(Message):
         self.data = data
         return getattr(self, name)
 
+    @property
+    def wants_answer(self) -> bool:
+        """Whether an event is to be acknowledged: to another node, or to a server of Node.js that has the client."""
+        if self.has_opts:
+            return False
+        packet = self.data.get("packet")
+        return self.request is not None or (isinstance(packet, dict) and "id" in packet)
+
     def forget(self) -> None:
         """Keep the text only, which takes a fifth of the memory of what it stands for."""
-        for name in ("data", "opts"):
+        for name in ("data", *(() if self.has_opts else ("opts",))):
             with suppress(AttributeError):
                 delattr(self, name)
 
@@ -104,7 +127,9 @@ def encode_entry(message: Message, namespace: str, only_plaintext: bool) -> Writ
         if only_plaintext:
             raise
         text = b64encode(_pack(data))
-    return namespace.encode(), str(message.type.real), text, message.number
+    is_large_event = len(text) >= LARGE and message.type == BROADCAST and message.request is None
+    opts = dumps(message.opts) if is_large_event else b""
+    return Written(message.number, namespace.encode(), str(message.type.real), text, opts)
 
 
 def namespace_of(fields: Sequence[bytes]) -> str:
@@ -115,10 +140,14 @@ def namespace_of(fields: Sequence[bytes]) -> str:
 
 
 def decode_entry(fields: Sequence[bytes]) -> EntryMessage:
-    """The message that an entry is; of type 0 if that cannot be told."""
+    """The message that an entry is; of type 0 if that cannot be told.
+
+    Raises:
+        BadMessage: its opts, apart from the data, cannot be understood.
+    """
     get = _named(fields).get
-    node = get(b"uid", b"").decode(errors="replace")
-    return EntryMessage(_number(get(b"type")), node, _number(get(b"n")), get(b"data", b""))
+    node, opts = get(b"uid", b"").decode(errors="replace"), get(b"opts", b"")
+    return EntryMessage(_number(get(b"type")), node, _number(get(b"n")), get(b"data", b""), opts)
 
 
 def _named(fields: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -287,7 +287,7 @@ async def test_entry_that_is_there_is_not_added_again(redis: RedisServer, client
     keys = f"{{test{id(connection)}}}", f"{{test{id(connection)}}}:node"
 
     async def append(*numbers: int) -> None:
-        entries = [word for number in numbers for word in (number, "/", "3", "{}")]
+        entries = [word for number in numbers for word in (number, "/", "3", "{}", "")]
         await connection.eval(APPEND, keys, ["node", 1000, 60, *entries])
 
     await append(1, 2)
@@ -411,6 +411,23 @@ async def test_nothing_is_read_that_was_there_before(start: Start, redis: RedisS
     await other.event("after")
     await client.got(["after"])
     await late.stop()
+
+
+@pytest.mark.parametrize("recovers", [True, False])
+async def test_large_event_reaches_whom_it_is_for(start: Start, recovers: bool) -> None:
+    one, two = await start(recovers=recovers)
+    here, there, elsewhere = await one.client("room"), await two.client("room"), await two.client()
+    await one.io.to("room").emit("text", "x" * 5000)
+    await one.io.to("room").emit("bytes", b"x" * 5000)
+    await one.io.to("nobody").emit("text", "x" * 5000)
+    await one.io.emit("end")
+    for client in (here, there):
+        await client.got(["text", "x" * 5000], ["bytes", b"x" * 5000], ["end"])
+    await elsewhere.got(["end"])
+    if recovers:
+        elsewhere.cut()
+        await one.io.emit("text", "y" * 5000)
+        await (await elsewhere.back()).got(["end"], ["text", "y" * 5000])
 
 
 # Options

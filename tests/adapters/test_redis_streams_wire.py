@@ -59,9 +59,9 @@ def test_entries_are_written_byte_by_byte(said: Said) -> None:
     payload = bytes.fromhex(said.payload)
     data = meaning(payload)
     opts = data.pop("opts", None)
-    namespace, type, text, _ = encode_entry(Message(int(said.fields["type"]), data, opts), said.fields["nsp"], False)
-    assert (namespace.decode(), type) == (said.fields["nsp"], said.fields["type"])
-    assert text == payload
+    written = encode_entry(Message(int(said.fields["type"]), data, opts), said.fields["nsp"], False)
+    assert (written.namespace.decode(), written.type) == (said.fields["nsp"], said.fields["type"])
+    assert (written.data, written.opts) == (payload, b"")
 
 
 @pytest.mark.parametrize("said", PUBLISHED)
@@ -130,6 +130,24 @@ def test_message_can_be_forgotten_and_known_again() -> None:
     assert (message.data, message.rooms) == ({"packet": 1}, ("a",))
     message.forget()
     assert (message.rooms, message.data) == (("a",), {"packet": 1})
+
+
+def test_large_event_tells_whom_it_is_for_apart() -> None:
+    """So that who has nobody there needs not decode it."""
+    opts = {"rooms": ["a"], "except": ["b"], "flags": {}}
+    message = Message(BROADCAST, {"packet": {"type": 2, "data": ["event", "x" * 5000]}}, opts)
+    written = encode_entry(message, "/", False)
+    fields = [b"type", b"3", b"data", written.data, b"opts", written.opts]
+    for data in (written.data, b"junk"):
+        fields[3] = data
+        entry = decode_entry(fields)
+        assert (entry.rooms, entry.excluded, entry.wants_answer) == (("a",), ("b",), False)
+        entry.forget()
+        assert entry.rooms == ("a",)
+    message.data["requestId"] = "1"
+    assert encode_entry(message, "/", False).opts == b""
+    with pytest.raises(BadMessage):
+        decode_entry([b"opts", b"5"])
 
 
 def test_bytes_can_be_forbidden() -> None:

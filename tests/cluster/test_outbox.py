@@ -111,18 +111,32 @@ def test_what_the_broker_refuses_is_given_up(rig: Rig) -> None:
     assert (taken, len(rig.outbox), rig.outbox.size) == ([None], 0, 0)
 
 
-@pytest.mark.parametrize("limit", [{"max_outbox": 2}, {"max_outbox_bytes": 5}])
-def test_full_outbox_takes_nothing(limit: dict[str, int]) -> None:
+def test_so_many_messages_wait_for_a_broker_that_is_away() -> None:
     """What is under way counts too."""
-    rig = Rig(**limit)
+    rig = Rig(max_outbox=2)
     rig.outbox.open()
+    rig.put("a", "b", "c")
+    rig.outbox.close()
+    with pytest.raises(BrokerUnavailable, match="max_outbox"):
+        rig.put("d")
+    rig.sent[0][1].callback(None)
+    rig.outbox.open()
+    rig.sent[1][1].callback(None)
+    rig.outbox.close()
+    rig.put("d", "e")
+    with pytest.raises(BrokerUnavailable, match="max_outbox"):
+        rig.put("f")
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_so_many_bytes_wait_for_a_broker(is_open: bool) -> None:
+    rig = Rig(max_outbox_bytes=5)
+    if is_open:
+        rig.outbox.open()
     rig.put("aa", "bb")
     with pytest.raises(BrokerUnavailable, match="max_outbox"):
         rig.put("cc")
-    rig.sent[0][1].callback(None)
-    rig.put("cc")
-    rig.sent[1][1].callback(None)
-    assert rig.groups() == [["aa"], ["bb"], ["cc"]]
+    rig.put("c")
 
 
 def test_stopped_outbox_fails_what_waits(rig: Rig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.defer import Deferred, succeed
 
 from tests.cluster.doubles import Rig
 from tests.socketio.doubles import RecordingSession
@@ -15,6 +16,7 @@ from txsocketio.errors import BadMessage
 from txsocketio.socketio.away import RecoverySession
 from txsocketio.types import Json
 
+OPTS: Json = {"rooms": [], "except": [], "flags": {}}
 RECOVERY = {"connection_state_recovery": {"max_disconnection_duration": 30.0}}
 
 
@@ -174,6 +176,49 @@ def test_broker_that_stays_away_makes_a_new_client(rig: Rig) -> None:
     assert pid not in str(session.sent[0])
 
 
+def test_what_is_read_again_catches_up_with_a_log_that_goes_on() -> None:
+    """Memory forgets its oldest with each event: whoever aims for that never gets there."""
+    rig = Rig(connection_state_recovery={"max_disconnection_duration": 30.0, "max_packets": 5})
+    session, socket = client_of(rig)
+    pid = socket.pid
+    session.drain("transport close")
+    kept: list[Message] = []
+
+    def go_on() -> None:
+        kept.append(Message(Type.BROADCAST, {"packet": {"type": 2, "data": ["n", len(kept) + 1]}}, OPTS, "a"))
+        rig.adapter.read(len(kept), kept[-1], 10)
+
+    def replay(after: int, until: int) -> Deferred[list[tuple[int, Message]]]:
+        assert len(kept) < 100, "it never gets there"
+        page = [*enumerate(kept, 1)][after : min(until, after + 20)]
+        go_on()
+        return succeed(page)
+
+    rig.adapter.replay = replay
+    for _ in range(50):
+        go_on()
+    again = RecordingSession()
+    rig.io.engine.on_session(again)  # type: ignore[arg-type]
+    again.receive(f'0{{"pid":"{pid}","offset":"0"}}')
+    rig.adapter.read_back()
+    assert again.sent[1:] == [f'2["n",{number},"{number}"]' for number in range(1, len(kept) + 1)]
+
+
+def test_client_whose_return_takes_too_long_may_try_again(rig: Rig) -> None:
+    """It would not, if it were refused."""
+    session, socket = client_of(rig)
+    session.drain("transport close")
+    theirs = sessions.encode(RecoverySession(socket.pid, socket.id, {socket.id}, {}, 0), "/", "other", 1, "0")
+    rig.broker.sessions.stored[socket.pid] = theirs
+    again = RecordingSession()
+    rig.io.engine.on_session(again)  # type: ignore[arg-type]
+    again.receive(f'0{{"pid":"{socket.pid}","offset":"0"}}')
+    rig.clock.pump([1.0] * 29)
+    assert again.is_open
+    rig.clock.pump([1.0] * 2)
+    assert (again.is_open, again.sent) == (False, [])
+
+
 def test_closed_server_has_everything_stored(rig: Rig) -> None:
     """Its clients are nobody's then, and come back to other nodes."""
     session, socket = client_of(rig)
@@ -207,3 +252,15 @@ def test_session_of_a_node_js_server_can_be_used(rig: Rig) -> None:
     socket = rig.io.root.sockets["id"]
     assert (socket.rooms, socket.data, socket.recovered) == ({"id", "5"}, {"a": 1}, True)
     assert stored(rig).claim > 0
+
+
+def test_session_that_a_node_js_server_stores_late(monkeypatch: pytest.MonkeyPatch, rig: Rig) -> None:
+    """It does so when it has noticed that the client is gone, which may be here already."""
+    monkeypatch.setattr(type(rig.adapter), "sessions_may_be_late", True)
+    session = RecordingSession()
+    rig.io.engine.on_session(session)  # type: ignore[arg-type]
+    session.receive('0{"pid":"pid","offset":"0"}')
+    assert not session.sent
+    rig.broker.sessions.stored["pid"] = sessions._pack({"sid": "id", "pid": "pid", "rooms": ["id"], "data": {}})
+    rig.clock.advance(0.2)
+    assert rig.io.root.sockets["id"].recovered

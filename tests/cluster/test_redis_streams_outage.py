@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Self
 
 import pytest
 import pytest_twisted
@@ -53,7 +54,7 @@ async def cluster(kind: Kind, own_redis: OwnRedis) -> AsyncIterator[Cluster]:
 
 
 class Traffic:
-    """Numbered events, from each of some nodes.
+    """Numbered events, from each of some nodes, in a `with` block.
 
     Attributes:
         count: how many each node has emitted.
@@ -64,16 +65,21 @@ class Traffic:
         self._nodes = nodes
         self._emitted: list[Deferred[None]] = []
         self._loop = LoopingCall(self._emit)
+
+    def __enter__(self) -> Self:
         self._loop.start(0.005)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.stop()
 
     def _emit(self) -> None:
         for number, node in enumerate(self._nodes):
             self._emitted.append(node.io.emit(f"of {number}", self.count))
         self.count += 1
 
-    async def end(self) -> None:
-        """Emit no more, and wait until the broker has everything."""
-        self._loop.stop()
+    async def taken(self) -> None:
+        """Wait until the broker has everything."""
         for each in self._emitted:
             await within(each)
 
@@ -92,18 +98,17 @@ async def test_nothing_is_lost_or_repeated(cluster: Cluster, harm: Callable[[Red
     redis: RedisServer = cluster.broker
     nodes = [await cluster.start() for _ in range(3)]
     client = await nodes[2].client()
-    traffic = Traffic(*nodes[:2])
-    await until(lambda: traffic.count > 50 and client.events)
-    harming = Deferred.fromCoroutine(harm(redis))
-    await until(lambda: not any(node.io.broker.is_available for node in nodes))  # type: ignore[union-attr]
-    with pytest.raises(BrokerUnavailable):
-        await nodes[0].io.fetch_sockets().addTimeout(0.1, reactor)
-    with pytest.raises(BrokerUnavailable):
-        await nodes[1].io.timeout(10).call("ask").addTimeout(0.1, reactor)
-    await harming
-    since = reactor.seconds()
-    await works_again(nodes, client, since + BACK)
-    await traffic.end()
+    with Traffic(*nodes[:2]) as traffic:
+        await until(lambda: traffic.count > 50 and client.events)
+        harming = Deferred.fromCoroutine(harm(redis))
+        await until(lambda: not any(node.io.broker.is_available for node in nodes))  # type: ignore[union-attr]
+        with pytest.raises(BrokerUnavailable):
+            await nodes[0].io.fetch_sockets().addTimeout(0.1, reactor)
+        with pytest.raises(BrokerUnavailable):
+            await nodes[1].io.timeout(10).call("ask").addTimeout(0.1, reactor)
+        await harming
+        await works_again(nodes, client, reactor.seconds() + BACK)
+    await traffic.taken()
     await until(lambda: traffic.is_complete(client), lambda: client.events[-5:])
     traffic.check(client.events)
     traffic.check(await events_in(redis, cluster.adapter["stream_name"]))  # type: ignore[index]

@@ -29,7 +29,10 @@ TRANSPORTS = ("polling", "websocket", "upgrade")
 HEARTBEAT = {"ping_interval": 0.5, "ping_timeout": 1.0}
 
 #: Seconds between two events of a node.
-INTERVAL = 0.02
+INTERVAL = 0.05
+
+#: Entries of the logs that are printed.
+TAIL = 8
 
 #: Seconds for everything to become as it should be again: far more than is promised.
 PATIENCE = 30.0
@@ -240,7 +243,7 @@ class Trial:
         wrong = [f"{name}:\n  " + "\n  ".join(each) for name, each in found.items() if each]
         wrong += filter(None, [disagreement(logs)])
         if wrong:
-            raise AssertionError("\n".join([*wrong, "What was done:", *self.story]))
+            raise AssertionError("\n".join(wrong))
 
     def _of_the_dead(self, logs: dict[str, Log]) -> dict[str, int]:
         """How many events nodes that were killed have got to the broker: what any client has, all should have."""
@@ -251,7 +254,10 @@ class Trial:
         return emitted
 
     async def close(self) -> None:
+        """End it, and print for whoever sees it fail how far it got."""
+        print("What was done:", *self.story, sep="\n")
         for name, proxy in self.proxies.items():
+            print(f"The end of {name}:", *(await self.clients.do("log", name=name))[-TAIL:], sep="\n  ")
             await self.clients.do("close", name=name)
             await proxy.stop()
         for node in self.cluster.nodes:

@@ -22,7 +22,7 @@ OTHER_CUTS = 30 if "TXSOCKETIO_LONG" not in os.environ else 1000
 PATIENCE = 0.15
 
 #: Bytes after which a client is cut at most: the answers of the handshake, or many events.
-HANDSHAKE, STREAM = 500, 4000
+HANDSHAKE, STREAM = 500, 2000
 
 
 async def cut_all(trial: Trial, times: int, silently: bool) -> None:

@@ -23,7 +23,7 @@ PROGRAM = Path(__file__).with_name("node_server.js")
 PREFIXES = {"classic": ["key"], "sharded": ["channelPrefix"], "streams": ["channelPrefix", "streamName"]}
 
 #: The longest that a server takes to start or to obey, in seconds.
-DEADLINE = 10.0
+DEADLINE = 20.0
 
 #: The answers of clients, and whether all have come.
 Outcome = tuple[list[Any], bool]

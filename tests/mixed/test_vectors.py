@@ -49,16 +49,16 @@ OPERATIONS = BROADCASTS | {
     "server-side call": 'await io.serverSideEmitWithAck("asked", "é")',
     "server-side call answered with nothing": 'await io.serverSideEmitWithAck("asked")',
     "server-side call with bytes": 'await io.serverSideEmitWithAck("asked", Buffer.of(1, 255))',
-    "call of nobody": 'await io.to("nobody").timeout(500).emitWithAck("ask", 1)',
+    "call of nobody": 'await io.to("nobody").timeout(5000).emitWithAck("ask", 1)',
 }
 
 #: What the client is asked, and answers.
 CALLS: dict[str, tuple[str, object]] = {
-    "call": ('await io.to("room").timeout(500).emitWithAck("ask", 1)', "é"),
-    "call answered with nothing": ('await io.timeout(500).emitWithAck("ask")', None),
-    "call with bytes": ('await io.timeout(500).emitWithAck("ask", Buffer.of(1, 255))', b"\x02\xfe"),
+    "call": ('await io.to("room").timeout(5000).emitWithAck("ask", 1)', "é"),
+    "call answered with nothing": ('await io.timeout(5000).emitWithAck("ask")', None),
+    "call with bytes": ('await io.timeout(5000).emitWithAck("ask", Buffer.of(1, 255))', b"\x02\xfe"),
     "fetch, and call of what was found": (
-        'await (await io.in("room").fetchSockets())[0].timeout(500).emitWithAck("ask")',
+        'await (await io.in("room").fetchSockets())[0].timeout(5000).emitWithAck("ask")',
         {"some": ["thing"]},
     ),
 }
@@ -96,7 +96,7 @@ RECOVERING = {
     "direct bytes": 'io.sockets.sockets.get(client).emit("event", Buffer.of(1, 255))',
     "volatile direct": 'io.sockets.sockets.get(client).volatile.emit("event")',
 }
-DIRECT_CALL = 'await io.sockets.sockets.get(client).timeout(500).emitWithAck("ask", 1)'
+DIRECT_CALL = 'await io.sockets.sockets.get(client).timeout(5000).emitWithAck("ask", 1)'
 LOSS = """
 const lost = io.sockets.sockets.get(client);
 const gone = new Promise((resolve) => lost.once("disconnect", resolve));

@@ -220,12 +220,13 @@ class ClusterAdapter(Adapter):
                 self.broker.drop(error, message.node)
 
     def _receive_broadcast(self, message: Message) -> None:
-        rooms, excluded, flags, number = message.rooms, message.excluded, message.flags, message.request
+        rooms, excluded, number = message.rooms, message.excluded, message.request
         if number is not None:
+            flags = message.flags
             call = RemoteCall(self, message.node, number, self._ack_timeout(flags))
             self._call_here(message.event, self.rooms.select(rooms, excluded), flags, call)
         elif self.rooms.select(rooms, excluded):
-            super().broadcast(message.event, rooms, excluded, flags)
+            super().broadcast(message.event, rooms, excluded, message.flags)
 
     def _receive_join(self, message: Message) -> None:
         super().sockets_join(message.names, message.rooms, message.excluded, message.flags)

@@ -72,6 +72,9 @@ class LogAdapter(ClusterAdapter):
 
     socket_class: ClassVar[type[Socket]] = ClusterSocket
 
+    #: Whether there may be nodes that store a session only when its client is gone, as those of Node.js do.
+    sessions_may_be_late: ClassVar[bool] = False
+
     def __init__(self, namespace: Namespace, broker: Broker, sessions: Sessions) -> None:
         super().__init__(namespace, broker)
         self.recovery = ClusterRecovery(namespace, self, sessions)

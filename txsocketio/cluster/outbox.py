@@ -89,7 +89,9 @@ class Outbox(Generic[M]):
         """
         if self._is_stopped:
             raise BrokerUnavailable("the server is closed")
-        if len(self) >= self._options.max_outbox or self.size + size > self._options.max_outbox_bytes:
+        # While the broker is there, a handler may well emit to 20 000 clients, one by one.
+        is_full = not self._is_open and len(self) >= self._options.max_outbox
+        if is_full or self.size + size > self._options.max_outbox_bytes:
             raise BrokerUnavailable(f"{len(self)} messages of {self.size} bytes wait already (max_outbox)")
         taken: Deferred[None] = Deferred()
         self._waiting.append(Waiting(message, size, taken))

@@ -21,7 +21,7 @@ from math import ceil
 from random import getrandbits
 from typing import TYPE_CHECKING, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredList, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -36,6 +36,7 @@ from txsocketio.socketio.adapter import Names
 from txsocketio.socketio.away import RecoverySession
 from txsocketio.socketio.recoverable import MAX_LENGTH, RecoverableSocket
 from txsocketio.socketio.recovery import FINAL, TAKEN_OVER, Recovery
+from txsocketio.socketio.socket import CONNECTING
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ log = Logger()
 #: Seconds for which a client that comes back waits for a broker that is away, asking again and again.
 PATIENCE = 10.0
 PAUSE = 0.1
+
+#: Seconds until an unknown session is looked for again, where others store it when they notice that its client is gone.
+LATE = 0.2
 
 #: Seconds for which a new client waits until its session is stored, and a closing server until all are.
 STORE_TIMEOUT = 1.0
@@ -105,6 +109,9 @@ class ClusterRecovery(Recovery):
         auth = socket.handshake.auth
         try:
             session = await self._patiently(partial(self._find, auth["pid"]))
+            if session is None and self._adapter.sessions_may_be_late:
+                await deferLater(self._clock, LATE, lambda: None)
+                session = await self._find(auth["pid"])
         except BrokerUnavailable:
             return False
         if session is None:
@@ -167,9 +174,11 @@ class ClusterRecovery(Recovery):
         try:
             if await self._take_over(socket) and await self._read_older(socket):
                 return
-        except BrokerUnavailable:
+        except (BrokerUnavailable, CancelledError):
             pass
-        socket.session.close()
+        # Whoever is refused does not try again by itself, as who is too late would be; whose connection ends does.
+        if socket.state is CONNECTING:
+            socket.session.close()
 
     async def _take_over(self, socket: ClusterSocket) -> bool:
         """Make the session ours, and have the node of before close its socket; whether it was still to be had."""
@@ -194,8 +203,10 @@ class ClusterRecovery(Recovery):
         """Read again what is not in memory any more; whether the broker still has all of it."""
         begin, size = socket.position, 0
         while socket.position < self.log.start:
-            entries = await self._patiently(partial(self._adapter.replay, socket.position, self.log.start))
-            socket.position = entries[-1][0] if entries else self.log.start
+            # Not up to what is in memory only: that moves on with each event, and would never be reached.
+            until = self.log.position
+            entries = await self._patiently(partial(self._adapter.replay, socket.position, until))
+            socket.position = entries[-1][0] if entries else until
             for position, message in entries:
                 if self._is_missed(message, {socket.id, *socket.rooms}):
                     outgoing = self._adapter.encode_at(position, message)
