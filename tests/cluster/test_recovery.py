@@ -161,19 +161,35 @@ def test_newer_claim_ends_the_older_connection(rig: Rig) -> None:
     rig.adapter.read(3, Message(Type.SESSION_TAKEN, {"sid": "unknown", "claim": 1}, None, "a"), 10)
 
 
-def test_broker_that_stays_away_makes_a_new_client(rig: Rig) -> None:
-    """One that would come back waits for it for a while."""
+def test_client_comes_back_again_and_again_while_the_broker_is_away(rig: Rig) -> None:
+    """Its session is still there, and it would lose it, and what it has missed, if it became a new client."""
     _, socket = client_of(rig)
-    pid = socket.pid
     rig.broker.sessions.failure = BrokerUnavailable("away")
+    session = returning(rig, socket.pid)
+    rig.clock.pump([0.1] * 90)
+    assert session.is_open
+    rig.clock.pump([0.1] * 20)
+    assert (session.is_open, session.sent) == (False, [])
+
+
+def test_broker_that_stays_away_makes_a_new_client(rig: Rig) -> None:
+    """No session outlasts such an outage."""
+    _, socket = client_of(rig)
+    rig.broker.sessions.failure = BrokerUnavailable("away")
+    rig.broker.lost()
+    rig.clock.pump([1.0] * 25)
+    session = returning(rig, socket.pid)
+    rig.clock.pump([0.1] * 110)
+    assert len(session.sent) == 1
+    assert socket.pid not in str(session.sent[0])
+
+
+def returning(rig: Rig, pid: str, offset: str = "0") -> RecordingSession:
+    """A client that wants to come back."""
     session = RecordingSession()
     rig.io.engine.on_session(session)  # type: ignore[arg-type]
-    session.receive('0{"pid":"%s","offset":"0"}' % pid)  # noqa: UP031 - braces all over
-    rig.clock.pump([0.1] * 90)
-    assert not session.sent
-    rig.clock.pump([0.1] * 20)
-    assert len(session.sent) == 1
-    assert pid not in str(session.sent[0])
+    session.receive(f'0{{"pid":"{pid}","offset":"{offset}"}}')
+    return session
 
 
 def test_what_is_read_again_catches_up_with_a_log_that_goes_on() -> None:
@@ -197,9 +213,7 @@ def test_what_is_read_again_catches_up_with_a_log_that_goes_on() -> None:
     rig.adapter.replay = replay
     for _ in range(50):
         go_on()
-    again = RecordingSession()
-    rig.io.engine.on_session(again)  # type: ignore[arg-type]
-    again.receive(f'0{{"pid":"{pid}","offset":"0"}}')
+    again = returning(rig, pid)
     rig.adapter.read_back()
     assert again.sent[1:] == [f'2["n",{number},"{number}"]' for number in range(1, len(kept) + 1)]
 
@@ -210,9 +224,7 @@ def test_client_whose_return_takes_too_long_may_try_again(rig: Rig) -> None:
     session.drain("transport close")
     theirs = sessions.encode(RecoverySession(socket.pid, socket.id, {socket.id}, {}, 0), "/", "other", 1, "0")
     rig.broker.sessions.stored[socket.pid] = theirs
-    again = RecordingSession()
-    rig.io.engine.on_session(again)  # type: ignore[arg-type]
-    again.receive(f'0{{"pid":"{socket.pid}","offset":"0"}}')
+    again = returning(rig, socket.pid)
     rig.clock.pump([1.0] * 29)
     assert again.is_open
     rig.clock.pump([1.0] * 2)

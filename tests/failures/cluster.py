@@ -149,6 +149,7 @@ class Trial:
         self.story: list[str] = []
         self._begun = reactor.seconds()
         self._tag = f"trial{next(_names)}"
+        self._emitting: list[Node] = []
         self._emitted: dict[str, int] = {}
         self._refused: dict[str, list[int]] = {}
         self._accepted: dict[str, int] = {}
@@ -196,32 +197,30 @@ class Trial:
     async def begin(self, *nodes: Node) -> None:
         """Have nodes emit, or all of them."""
         for node in nodes or self.cluster.nodes:
+            self._emitting.append(node)
             await node.do("traffic", source=node.name, interval=INTERVAL)
 
-    async def flood(self, number: int) -> None:
-        """Have all nodes emit so many events at once, and wait until the broker has them."""
-        for node in self.cluster.nodes:
+    async def flood(self, number: int, *nodes: Node) -> None:
+        """Have nodes emit so many events at once, or all of them."""
+        for node in nodes or self.cluster.nodes:
+            self._emitting.append(node)
             await node.do("flood", source=node.name, number=number)
-        for node in self.cluster.nodes:
-            await self.end(node)
 
-    async def end(self, node: Node) -> None:
-        """Have a node emit no more."""
-        self._note(node, await node.do("end_traffic"))
+    async def end(self) -> None:
+        """Have all nodes emit no more, and wait until the broker has what they have emitted."""
+        for node in self._emitting:
+            if node in self.cluster.nodes:
+                state = await node.do("end_traffic")
+                self._emitted[node.name] = state["emitted"]
+                self._refused[node.name] = state["refused"]
 
     async def take_stock(self, node: Node) -> None:
         """Note how far a node has come that will not be able to tell."""
         self._accepted[node.name] = (await node.do("so_far"))["accepted"]
 
-    def _note(self, node: Node, state: dict[str, Any]) -> None:
-        self._emitted[node.name] = state["emitted"]
-        self._refused[node.name] = state["refused"]
-
     async def finish(self) -> dict[str, Log]:
         """End the traffic, and judge what every client has got."""
-        for node in self.cluster.nodes:
-            if node.name not in self._emitted:
-                await self.end(node)
+        await self.end()
         await self.cluster.nodes[0].do("end", tag=self._tag)
         try:
             for name in self.proxies:
@@ -260,5 +259,4 @@ class Trial:
             print(f"The end of {name}:", *(await self.clients.do("log", name=name))[-TAIL:], sep="\n  ")
             await self.clients.do("close", name=name)
             await proxy.stop()
-        for node in self.cluster.nodes:
-            await node.do("end_traffic")
+        await self.end()

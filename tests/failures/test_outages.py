@@ -109,7 +109,7 @@ async def test_no_more_waits_for_the_broker_than_may(trial: Trial, chance: rando
     await broker.kill()
     await until(lambda: is_away(node))
     memory = node.memory
-    await node.do("flood", source=node.name, number=FLOOD)
+    await trial.flood(FLOOD, node)
     refused = (await node.do("so_far"))["refused"]
     assert refused == [*range(FLOOD - len(refused) + 1, FLOOD + 1)]
     assert MAX_OUTBOX / 2 < FLOOD - len(refused) <= MAX_OUTBOX

@@ -48,6 +48,7 @@ async def test_more_was_missed_than_any_node_remembers(trial: Trial) -> None:
     for name in await trial.open(1):
         await shut_out(trial, name)
     await trial.flood(600)
+    await trial.end()
     for proxy in trial.proxies.values():
         proxy.is_closed = False
     await trial.finish()
@@ -59,6 +60,7 @@ async def test_client_is_cut_before_its_first_event(trial: Trial) -> None:
     for name in await trial.open(2):
         await shut_out(trial, name)
     await trial.flood(5)
+    await trial.end()
     for proxy in trial.proxies.values():
         proxy.is_closed = False
     await trial.finish()
@@ -113,6 +115,7 @@ async def test_session_expires(brief_cluster: Cluster, clients: Any, chance: Any
     (late,) = trial.strangers = set(await trial.open(1, "websocket"))
     await trial.open(1)
     await trial.flood(5)
+    await trial.end()
     await shut_out(trial, late)
     await until(lambda: has_expired(brief_cluster))
     trial.proxies[late].is_closed = False

@@ -36,6 +36,7 @@ class Broker:
         node: the name of this node, 16 hexadecimal digits; every message carries that of its sender.
         is_available: False while the broker is away: questions fail at once then.
         outages: how often it has been away.
+        away_since: the time at which it was lost, or this was made; None while it is there.
         dropped: how many messages of other nodes could not be understood.
         given_up: how many messages of this node the broker has not taken, or has lost.
     """
@@ -49,6 +50,7 @@ class Broker:
         self.node = token_hex(8)
         self.is_available = False
         self.outages = 0
+        self.away_since: float | None = server.engine.clock.seconds()
         self.dropped = 0
         self.given_up = 0
         self._complained: int | None = None
@@ -74,11 +76,13 @@ class Broker:
     def connected(self) -> None:
         """The broker is there, and everything on it that this node needs."""
         self.is_available = True
+        self.away_since = None
 
     def lost(self) -> None:
         """The broker is away: nobody will answer."""
         if self.is_available:
             self.is_available = False
+            self.away_since = self.server.engine.clock.seconds()
             self.outages += 1
             for adapter in self.adapters.values():
                 adapter.requests.fail(BrokerUnavailable("the broker is away"))

@@ -15,7 +15,7 @@ from the broker again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from math import ceil
 from random import getrandbits
@@ -105,39 +105,58 @@ class ClusterRecovery(Recovery):
     # --- who comes back ---
 
     async def restore(self, socket: RecoverableSocket) -> bool:
-        """Make the socket that of the session whose pid its client shows; whether that is possible."""
-        auth = socket.handshake.auth
+        """Make the socket that of the session whose pid its client shows; whether that is possible.
+
+        Raises:
+            CancelledError: the broker does not tell; the connection is closed, so that the client tries again.
+        """
         try:
-            session = await self._patiently(partial(self._find, auth["pid"]))
-            if session is None and self._adapter.sessions_may_be_late:
-                await deferLater(self._clock, LATE, lambda: None)
-                session = await self._find(auth["pid"])
-        except BrokerUnavailable:
-            return False
-        if session is None:
-            return False
-        offset = session.offset if auth.get("offset") is None else auth["offset"]
-        if not isinstance(offset, str) or len(offset) > MAX_LENGTH:
-            return False
-        position = self._adapter.position_of(offset)
-        if position is None or not await self._has_read(position):
+            found = await self._session_for(socket.handshake.auth)
+        except (BrokerUnavailable, TimeoutError):
+            if not self._are_kept():
+                return False
+            socket.session.close()
+            raise CancelledError from None
+        if found is None:
             return False
         assert isinstance(socket, ClusterSocket)
+        session, position = found
         session.floor = position
         socket.restore(session, position, _claim_after(session.claim))
         socket.stored = session.stored
         self._coming.add(socket)
         return True
 
+    def _are_kept(self) -> bool:
+        """Whether the sessions can outlast the outage of the broker, if there is one."""
+        since = self._adapter.broker.away_since
+        return since is None or self._clock.seconds() - since < self.options.max_disconnection_duration
+
+    async def _session_for(self, auth: Mapping[str, Json]) -> tuple[StoredSession, int] | None:
+        """The session that a client shows, and the position in the log up to which it has received everything.
+
+        Raises:
+            BrokerUnavailable, TimeoutError: nobody knows.
+        """
+        session = await self._patiently(partial(self._find, auth["pid"]))
+        if session is None and self._adapter.sessions_may_be_late:
+            await deferLater(self._clock, LATE, lambda: None)
+            session = await self._patiently(partial(self._find, auth["pid"]))
+        if session is None:
+            return None
+        offset = session.offset if auth.get("offset") is None else auth["offset"]
+        if not isinstance(offset, str) or len(offset) > MAX_LENGTH:
+            return None
+        position = self._adapter.position_of(offset)
+        return None if position is None or not await self._has_read(position) else (session, position)
+
     async def _has_read(self, position: int) -> bool:
-        """Whether this node has read the log up to the position, and all behind it is still there."""
-        try:
-            if not self.log.start <= position <= self.log.position and not await self._adapter.holds(position):
-                return False
-            await self._adapter.reached(position, PATIENCE)
-            return True
-        except (BrokerUnavailable, TimeoutError):
+        """Wait until the log has been read up to the position; False if that, or what is behind it, is not there."""
+        is_in_memory = self.log.start <= position <= self.log.position
+        if not is_in_memory and not await self._patiently(partial(self._adapter.holds, position)):
             return False
+        await self._adapter.reached(position, PATIENCE)
+        return True
 
     async def _find(self, pid: str) -> StoredSession | None:
         stored = await self._sessions.get(pid)
