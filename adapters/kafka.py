@@ -43,7 +43,7 @@ HEAD = "h"
 OVERHEAD = 512
 
 #: How many entries are read again at a time.
-PAGE = 500
+PAGE = 1000
 
 #: Seconds between attempts to start.
 RETRY = 1.0

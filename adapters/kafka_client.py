@@ -118,7 +118,7 @@ class KafkaLog:
 
     def latest(self) -> Deferred[None]:
         """Fires when everything has been handed over that is in the log now; fails as `read`."""
-        return self.ends().addCallback(lambda ends: self._reach(ends.end, self._client.options.request_timeout))
+        return self.ends().addCallback(lambda ends: self._reach(ends.end, self._client.options.liveness_timeout / 2))
 
     def _reach(self, position: int, timeout: float) -> Deferred[None]:
         reached: Deferred[None] = Deferred()

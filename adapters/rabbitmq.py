@@ -211,7 +211,8 @@ class RabbitMQBroker(PeerLogBroker):
             self.drop(error, "?")
 
     def replay(self, after: int, until: int) -> Deferred[list[Entry]]:
-        return self.events.read(after, until, PAGE).addCallbacks(_entries, _gone)
+        # As far as this node has read: when it reads much the other end moves on, and would be hard to catch up with.
+        return self.events.read(after, max(until, self.events.position), PAGE).addCallbacks(_entries, _gone)
 
     def holds(self, position: int) -> Deferred[bool]:
         return Deferred.fromCoroutine(self._holds(position))

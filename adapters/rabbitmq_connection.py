@@ -226,6 +226,7 @@ class Connection(TwistedProtocolConnection):  # type: ignore[misc]
 
     def makeConnection(self, transport: Any) -> None:
         getattr(transport, "transport", transport).bufferSize = READ_SIZE
+        transport.setTcpNoDelay(True)  # 40 ms less for each request behind another
         super().makeConnection(transport)
 
     def handshakeCompleted(self) -> None:

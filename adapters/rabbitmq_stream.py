@@ -52,6 +52,9 @@ PRECONDITION_FAILED = 406
 #: Reads of old records that go on at a time, each on a channel of its own; more wait.
 MAX_READS = 4
 
+#: Records that are under way in a read; as many may come in vain.
+READ_WINDOW = 100
+
 #: Repeated records that are remembered, so that they are not read again later.
 MAX_REPEATS = 10_000
 
@@ -124,6 +127,7 @@ class Stream:
         self._is_asking = False
         self._seen = Repeats()
         self._repeats: deque[int] = deque(maxlen=MAX_REPEATS)
+        self._spare: Deferred[Channel | None] | None = None
         self._reads = DeferredSemaphore(MAX_READS)
 
     def append(self, body: bytes, headers: dict[str, Json] | None = None) -> Deferred[None]:
@@ -170,7 +174,7 @@ class Stream:
 
     async def _identify(self, connection: Connection) -> str:
         """The name of the log."""
-        channel = await connection.channel()
+        channel = await _reading_channel(connection)
         names: list[str] = []
         marks: list[str] = []
 
@@ -300,9 +304,14 @@ class Stream:
         return found[0]
 
     async def _side_channel(self) -> Channel:
-        if self._connection is None or not self._connection.is_open:
+        """A channel to read on; the next one is opened meanwhile, since that takes several times to and fro."""
+        connection = self._connection
+        if connection is None or not connection.is_open:
             raise BrokerUnavailable("RabbitMQ is away")
-        return await self._connection.channel(ignore)
+        spare, self._spare = self._spare, self._within(_reading_channel(connection))
+        self._spare.addErrback(lambda _: None)
+        channel = None if spare is None else await spare
+        return channel if channel is not None and channel.is_open else await _reading_channel(connection)
 
     async def _scan(
         self, channel: Channel, start: int | str, take: Take, begun: Callable[[], None] = lambda: None
@@ -319,7 +328,6 @@ class Stream:
                     content.errback()
 
         try:
-            await channel.window(self._options.prefetch)
             await channel.consume(self._name, look, auto_ack=False, arguments={OFFSET: start})
             begun()
             await content
@@ -331,6 +339,12 @@ class Stream:
 
     def _bounded(self, waiting: Deferred[Result]) -> Deferred[Result]:
         return waiting.addTimeout(self._options.request_timeout, self._clock).addErrback(_unavailable)
+
+
+async def _reading_channel(connection: Connection) -> Channel:
+    channel = await connection.channel(ignore)
+    await channel.window(READ_WINDOW)
+    return channel
 
 
 def _unavailable(failure: Failure) -> Failure:

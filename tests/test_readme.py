@@ -38,9 +38,10 @@ def test_configuration_is_accepted(tmp_path: Path) -> None:
     assert load(str(file), {}).app == "chat:setup"
 
 
-@pytest.mark.timeout(60)
-def test_cluster_is_one_chat(redis: RedisServer) -> None:
+@pytest.mark.timeout(120)
+def test_cluster_is_one_chat(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands that are shown start two servers whose clients hear each other, and whoever emits to them."""
+    monkeypatch.setattr("tests.programs.LIMIT", 100.0)  # four programs start on one machine
     (shown,), (_, emitting) = blocks("sh"), blocks("python")
     first, second, emit = (line.strip("& ") for line in shown.splitlines() if not line.startswith("cd "))
     with command(first, redis) as one, command(second, redis) as two:

@@ -13,14 +13,12 @@ from twisted.internet.threads import deferToThread
 from tests.brokers.kafka import KafkaServer
 from tests.brokers.rabbitmq import RabbitMQServer
 from tests.contract.cluster import Cluster, until
-from tests.contract.kinds import KINDS, UNCLOSED
+from tests.contract.kinds import KINDS
 from tests.programs import Program
 from txsocketio import BrokerUnavailable, Emitter, UnserializableData
 from txsocketio.adapters.peer_emitter import PeerOutlet, ThreadedOutlet
 from txsocketio.cluster.emitter import NamespaceEmitter
 from txsocketio.errors import BrokerError
-
-pytestmark = [*UNCLOSED]
 
 KIND = {kind.id: kind for kind in KINDS}
 

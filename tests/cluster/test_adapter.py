@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from twisted.internet.defer import Deferred, fail
 
 from tests.cluster.doubles import Rig
+from tests.conftest import LoggedErrors
 from tests.socketio.doubles import result_of
 from txsocketio import AckTimeout, BrokerUnavailable
 from txsocketio.cluster.messages import Type
@@ -109,6 +112,23 @@ def test_clients_here_get_everything_while_the_broker_is_away() -> None:
     emitted = rig.io.emit("event")
     assert session.sent == ['2["event"]']
     assert isinstance(result_of(emitted), BrokerUnavailable)
+
+
+def test_failures_that_nobody_handles_are_counted() -> None:
+    """And not logged as thousands of "Unhandled error in Deferred"; that would fail this test."""
+    rig = Rig()
+    rig.broker.outcome = lambda: fail(BrokerUnavailable("full"))
+    for _ in range(10):
+        rig.io.emit("event")
+    rig.io.sockets_join("room")
+    gc.collect()
+    assert rig.broker.given_up == 11
+
+
+def test_mistakes_of_the_application_are_logged_all_the_same(logged_errors: LoggedErrors) -> None:
+    rig = Rig()
+    rig.io.emit("event").addCallback(lambda _: 1 / 0)
+    assert any("division by zero" in line for line in logged_errors.take())
 
 
 def test_too_many_questions_fail() -> None:

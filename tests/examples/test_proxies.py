@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +61,7 @@ def haproxy(folder: Path, front: str, backends: list[str]) -> Program:
 
 @pytest.mark.parametrize("proxy", [nginx, haproxy])
 def test_clients_get_through_a_proxy(tmp_path: Path, proxy: Callable[..., Program]) -> None:
-    """By each transport, always to the same of two processes, which learns the address and lets the origin in."""
+    """By each transport, always to the same of two processes, which learns the address, lets the origin in, may go."""
     if shutil.which(proxy.__name__) is None:
         pytest.skip(f"{proxy.__name__} is not installed")
     (tmp_path / "who.py").write_text(WHO)
@@ -72,6 +74,7 @@ def test_clients_get_through_a_proxy(tmp_path: Path, proxy: Callable[..., Progra
             for transports in (["polling"], ["websocket"], ["polling", "websocket"]):
                 with requests.Session() as cookies:
                     check(f"http://127.0.0.1:{front}", cookies, transports)
+            check_other_one(f"http://127.0.0.1:{front}")
 
 
 def check(url: str, cookies: requests.Session, transports: list[str]) -> None:
@@ -79,3 +82,14 @@ def check(url: str, cookies: requests.Session, transports: list[str]) -> None:
         answers = [client.call("who", timeout=5) for _ in range(4)]
         assert client.transport() == transports[-1]
     assert answers == [[answers[0][0], "127.0.0.1"]] * 4
+
+
+def check_other_one(url: str) -> None:
+    """A client whose process is gone gets to the other one."""
+    with requests.Session() as cookies:
+        with connected(url, session=cookies, transports=["polling"]) as client:
+            gone, _ = client.call("who", timeout=5)
+        os.kill(gone, signal.SIGKILL)
+        with connected(url, session=cookies, transports=["polling"]) as client:
+            found, _ = client.call("who", timeout=5)
+    assert found != gone

@@ -108,7 +108,7 @@ class ClusterAdapter(Adapter):
 
     def broadcast(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
         here = super().broadcast(event, rooms, excluded, flags)
-        return here if flags.local else self.publish(messages.broadcast(event, rooms, excluded, flags))
+        return here if flags.local else self._told(messages.broadcast(event, rooms, excluded, flags))
 
     def call(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[list[Json]]:
         if flags.local:
@@ -157,26 +157,29 @@ class ClusterAdapter(Adapter):
 
     def sockets_join(self, joined: Names, rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
         here = super().sockets_join(joined, rooms, excluded, flags)
-        return here if flags.local else self.publish(messages.sockets_join(joined, rooms, excluded))
+        return here if flags.local else self._told(messages.sockets_join(joined, rooms, excluded))
 
     def sockets_leave(self, left: Names, rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
         here = super().sockets_leave(left, rooms, excluded, flags)
-        return here if flags.local else self.publish(messages.sockets_leave(left, rooms, excluded))
+        return here if flags.local else self._told(messages.sockets_leave(left, rooms, excluded))
 
     def disconnect_sockets(self, close: bool, rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
         here = super().disconnect_sockets(close, rooms, excluded, flags)
-        return here if flags.local else self.publish(messages.disconnect_sockets(close, rooms, excluded))
+        return here if flags.local else self._told(messages.disconnect_sockets(close, rooms, excluded))
 
     # --- other servers ---
 
     def server_side_emit(self, event: list[Json]) -> Deferred[None]:
         super().server_side_emit(event)
-        return self.publish(messages.server_side_emit(event))
+        return self._told(messages.server_side_emit(event))
 
     def server_side_call(self, event: list[Json]) -> Deferred[list[Json]]:
         super().server_side_call(event)
         message = messages.server_side_emit(event, self._question_number())
         return self._ask(message, self.broker.options.requests_timeout)
+
+    def _told(self, message: Message) -> Deferred[None]:
+        return self.broker.told(self.publish(message))
 
     # --- questions ---
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from itertools import count
 from secrets import token_hex
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import DebugInfo, Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from txsocketio.cluster.options import ClusterOptions
-from txsocketio.errors import BadMessage, BrokerUnavailable
+from txsocketio.errors import BadMessage, BrokerUnavailable, WorldError
 
 if TYPE_CHECKING:
     from txsocketio.cluster.adapter import ClusterAdapter
     from txsocketio.socketio.adapter import Adapter
     from txsocketio.socketio.namespace import Namespace
     from txsocketio.socketio.server import Server
+
+T = TypeVar("T")
 
 log = Logger()
 
@@ -35,6 +38,7 @@ class Broker:
         outages: how often it has been away.
         away_since: the time at which it was lost, or this was made; None while it is there.
         dropped: how many messages of other nodes could not be understood.
+        given_up: how many messages of this node the broker has not taken, or has lost.
     """
 
     options_class: ClassVar[type[ClusterOptions]] = ClusterOptions
@@ -48,6 +52,8 @@ class Broker:
         self.outages = 0
         self.away_since: float | None = server.engine.clock.seconds()
         self.dropped = 0
+        self.given_up = 0
+        self._complained: int | None = None
         self.adapters: dict[str, ClusterAdapter] = {}
         self._numbers = count(1)
 
@@ -86,3 +92,28 @@ class Broker:
         self.dropped += 1
         if self.dropped == 1:
             log.warn("A message of node {node!r} is dropped: {error}; more are only counted", node=node, error=error)
+
+    def told(self, telling: Deferred[T]) -> Deferred[T]:
+        """What the application gets for something that it emits. It need not care, as many do not.
+
+        Twisted would log each failure that nobody handles. Here they are counted, and the first of an outage is logged.
+        """
+        if telling._debugInfo is not None:
+            telling._debugInfo.failResult = None
+        telling._debugInfo = Unheard()
+        return telling.addErrback(self._give_up)
+
+    def _give_up(self, failure: Failure) -> Failure:
+        self.given_up += 1
+        if self._complained != self.outages:
+            self._complained = self.outages
+            log.warn("Something that was emitted is lost: {error}; more is only counted", error=failure.value)
+        return failure
+
+
+class Unheard(DebugInfo):
+    """What a Deferred has in store for a failure that nobody handles: nothing, when it was the broker's."""
+
+    def __del__(self) -> None:
+        if self.failResult is not None and not self.failResult.check(WorldError):
+            super().__del__()

@@ -123,7 +123,7 @@ class LogAdapter(ClusterAdapter):
         if flags.local:
             self.after_reading(partial(self._deliver_here, event, recipients, flags))
             return succeed(None)
-        return self._put(messages.broadcast(event, rooms, excluded, flags), recipients)
+        return self._told(messages.broadcast(event, rooms, excluded, flags), recipients)
 
     def send(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> None:
         """Send an event; for those who do not wait until it is in the log.
@@ -157,18 +157,18 @@ class LogAdapter(ClusterAdapter):
 
     def sockets_join(self, joined: Names, rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
         here = Adapter.sockets_join(self, joined, rooms, excluded, flags)
-        return here if flags.local else self._put(messages.sockets_join(joined, rooms, excluded))
+        return here if flags.local else self._told(messages.sockets_join(joined, rooms, excluded))
 
     def sockets_leave(self, left: Names, rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
         here = Adapter.sockets_leave(self, left, rooms, excluded, flags)
-        return here if flags.local else self._put(messages.sockets_leave(left, rooms, excluded))
+        return here if flags.local else self._told(messages.sockets_leave(left, rooms, excluded))
 
     def disconnect_sockets(self, close: bool, rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:
         recipients = self.rooms.select(rooms, excluded)
         if flags.local:
             self.after_reading(partial(_disconnect, recipients, close))
             return succeed(None)
-        return self._put(messages.disconnect_sockets(close, rooms, excluded), recipients)
+        return self._told(messages.disconnect_sockets(close, rooms, excluded), recipients)
 
     def is_needed(self) -> bool:
         return self.recovery.is_needed()
@@ -177,6 +177,10 @@ class LogAdapter(ClusterAdapter):
         self._unread.clear()
         self.recovery.stop()
         return all_of([super().stop(), self.recovery.stored()])
+
+    def server_side_emit(self, event: list[Json]) -> Deferred[None]:
+        Adapter.server_side_emit(self, event)
+        return self.broker.told(self.publish(messages.server_side_emit(event)))
 
     # --- order ---
 
@@ -201,6 +205,9 @@ class LogAdapter(ClusterAdapter):
         result: Deferred[Json] = Deferred()
         self.after_reading(lambda: act().chainDeferred(result))
         return result
+
+    def _told(self, message: Message, recipients: Collection[Socket] = ()) -> Deferred[None]:
+        return self.broker.told(self._put(message, recipients))
 
     def _put(self, message: Message, recipients: Collection[Socket] = ()) -> Deferred[None]:
         try:
