@@ -184,6 +184,26 @@ def test_broker_that_stays_away_makes_a_new_client(rig: Rig) -> None:
     assert socket.pid not in str(session.sent[0])
 
 
+def test_client_that_is_cut_on_its_way_back_takes_nothing_over(rig: Rig) -> None:
+    """Its rooms are gone from the socket by then, and must stay in its session; whatever a broker makes of a cancel."""
+    session, socket = client_of(rig)
+    socket.join("room")
+    session.drain("transport close")
+    rig.clock.advance(0)
+    before = rig.broker.sessions.stored[socket.pid]
+    asked: list[Deferred[bytes | None]] = []
+
+    def get(pid: str) -> Deferred[bytes | None]:
+        asked.append(Deferred(lambda asked: asked.errback(BrokerUnavailable("cancelled"))))
+        return asked[-1] if len(asked) == 1 else succeed(before)
+
+    rig.broker.sessions.get = get  # type: ignore[method-assign]
+    returning(rig, socket.pid).drain("transport close")
+    rig.clock.pump([0.1] * 5)
+    rig.adapter.read_back()
+    assert rig.broker.sessions.stored[socket.pid] == before
+
+
 def returning(rig: Rig, pid: str, offset: str = "0") -> RecordingSession:
     """A client that wants to come back."""
     session = RecordingSession()

@@ -120,6 +120,7 @@ class ClusterRecovery(Recovery):
         if found is None:
             return False
         assert isinstance(socket, ClusterSocket)
+        _insist(socket)
         session, position = found
         session.floor = position
         socket.restore(session, position, _claim_after(session.claim))
@@ -203,6 +204,7 @@ class ClusterRecovery(Recovery):
         """Make the session ours, and have the node of before close its socket; whether it was still to be had."""
         before = stored_sessions.decode(socket.stored or b"")
         for _ in range(ATTEMPTS):
+            _insist(socket)
             ours = self._encoded(self.session_of(socket), socket.claim, self._adapter.broker.node)
             stored = await self._patiently(partial(self._sessions.swap, socket.pid, socket.stored, ours))
             if stored == ours:
@@ -433,3 +435,12 @@ class ClusterRecovery(Recovery):
 def _claim_after(claim: int) -> int:
     """A later claim, which is not that of anybody else: what two write who take the same session at once differs."""
     return claim + 1 + getrandbits(32)
+
+
+def _insist(socket: ClusterSocket) -> None:
+    """Go no further for a client that is gone: it has no rooms any more, which must stay in its session.
+
+    Its admission was cancelled, but a broker may have made another error of that.
+    """
+    if socket.state is not CONNECTING:
+        raise CancelledError
