@@ -168,6 +168,9 @@ class Trial:
             await self.clients.do("open", name=name, url=proxy.start(), transport=transport, auth=auth)
         for name in names:
             await self.connected(name)
+        # A room that was joined a moment ago is not sure to be known elsewhere yet.
+        for node in self.cluster.nodes:
+            await node.do("settled")
         return names
 
     def send_to(self, name: str, node: Node) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.stdio import StandardIO
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import LogEvent, LogLevel, eventAsText, globalLogBeginner
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
@@ -130,6 +130,12 @@ class Node:
 
     async def count(self) -> int:
         return await self.io.root.adapter.server_count()
+
+    async def settled(self) -> None:
+        """Wait until the sessions of all clients are stored as they are."""
+        await deferLater(reactor, 0)
+        if self.io.broker is not None:
+            await self.io.root.adapter.recovery.stored()
 
     def sockets(self) -> list[str]:
         """The ids of the clients that are here, as far as this node knows."""
