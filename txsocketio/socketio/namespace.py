@@ -207,7 +207,7 @@ class Namespace(Entrance):
 
     def _refuse(self, socket: Socket, failure: Failure) -> None:
         socket.admission = None
-        if socket.state is not CONNECTING:
+        if socket.state is not CONNECTING or not socket.session.is_open:
             return
         message, data = NEUTRAL, None
         if isinstance(failure.value, ConnectionRefused):
