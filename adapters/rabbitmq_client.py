@@ -46,6 +46,9 @@ FIRST_DELAY = 0.1
 #: Seconds that `stop` waits for confirmations, and then for the broker's goodbye.
 STOP_TIMEOUT = 0.8
 
+#: Keys that are bound at a time on a new connection, which takes the reactor some milliseconds.
+BINDINGS = 200
+
 Headers = dict[str, Json]
 Result = TypeVar("Result")
 
@@ -204,8 +207,11 @@ class RabbitMQClient:
             await each.attach(connection)
         await self.publisher.open(connection)
         self._channel = channel
-        for key in self._keys - {self._node}:
-            channel.tell("queue_bind", queue=self._queue, exchange=exchange, routing_key=key)
+        for number, key in enumerate(self._keys - {self._node}, 1):
+            if key in self._keys:  # it may have been unbound meanwhile
+                channel.tell("queue_bind", queue=self._queue, exchange=exchange, routing_key=key)
+            if number % BINDINGS == 0:
+                await self._rebind("queue_bind", self._node)
         await self._rebind("queue_bind", self._node)
 
     def _connected(self, connection: Connection) -> None:

@@ -27,7 +27,7 @@ from txsocketio.cluster.messages import FETCH_SOCKETS_RESPONSE, Message
 from txsocketio.cluster.options import ClusterOptions
 from txsocketio.cluster.requests import Others
 from txsocketio.engineio.options import option
-from txsocketio.errors import BadMessage, BrokerUnavailable
+from txsocketio.errors import BadMessage, BrokerUnavailable, OptionError
 from txsocketio.socketio.adapter import all_of
 from txsocketio.types import Json
 
@@ -137,11 +137,18 @@ class PubSubOptions(ChannelOptions):
     )
 
 
+#: Brokers that keep what was sent for clients that come back.
+LOGS = "redis+streams, kafka and amqp"
+
+
 class PubSubBroker(ChannelBroker):
     """A Redis over whose channels everything goes. A kind of broker brings the class of its adapters.
 
     Attributes:
         outbox: what is published goes there.
+
+    Raises:
+        OptionError: clients are to be recovered, and channels keep nothing for who is away.
     """
 
     options_class: ClassVar[type[PubSubOptions]] = PubSubOptions
@@ -150,6 +157,11 @@ class PubSubBroker(ChannelBroker):
 
     def __init__(self, server: Server, url: str, options: PubSubOptions) -> None:
         super().__init__(server, url, options)
+        if server.options.recovery is not None:
+            kind = url.partition(":")[0]
+            raise OptionError(
+                f"connection_state_recovery needs a broker that keeps a log, as {LOGS} do; {kind} does not"
+            )
         self.outbox = Outbox(self.client, options, server.engine.clock, options.max_reconnect_delay)
 
     def adapter(self, namespace: Namespace) -> PubSubAdapter:

@@ -26,7 +26,7 @@ from tests.brokers.redis import RedisServer
 from tests.conftest import ROOT
 from tests.contract.cluster import Cluster, within
 from tests.contract.kinds import RECOVERY, Kind
-from txsocketio import Emitter
+from txsocketio import Emitter, OptionError, Server
 from txsocketio.app.config import load
 
 DOCS = ROOT / "docs"
@@ -174,11 +174,6 @@ def permit(kafka: KafkaServer, topic: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["redis", "redis+sharded"])
-async def test_there_is_no_recovery_where_nothing_is_kept(redis: RedisServer, scheme: str) -> None:
-    """The option changes nothing: clients get no private id."""
-    url = f"{redis.url.replace('redis:', f'{scheme}:')}?key=unkept"
-    cluster = Cluster(Kind("unkept", lambda *_: url, options=RECOVERY), None)
-    node = await cluster.start()
-    client = await node.client()
-    assert client.pid is None
-    await cluster.stop()
+def test_there_is_no_recovery_where_nothing_is_kept(scheme: str) -> None:
+    with pytest.raises(OptionError, match=f"needs a broker that keeps a log.*; {re.escape(scheme)} does not"):
+        Server(adapter=f"{scheme}://localhost", **RECOVERY)

@@ -152,6 +152,13 @@ def test_keys_of_data_may_be_numbers(rig: Rig) -> None:
     assert stored(rig).data == {1: {2: "two"}}
 
 
+def test_data_that_can_be_stored_and_not_be_read_does_not_keep_a_client_here(rig: Rig) -> None:
+    session, socket = client_of(rig)
+    socket.data = {(1, 2): "a pair as a key"}
+    session.drain("transport close")
+    assert not rig.io.root.sockets
+
+
 def test_newer_claim_ends_the_older_connection(rig: Rig) -> None:
     session, socket = client_of(rig)
     rig.adapter.read(1, Message(Type.SESSION_TAKEN, {"sid": socket.id, "claim": 0}, None, "a"), 10)

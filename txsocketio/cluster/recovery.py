@@ -294,7 +294,7 @@ class ClusterRecovery(Recovery):
             if reason not in FINAL:
                 session = self.session_of(socket)
                 socket.left_as = self._encoded(session, socket.claim, "")
-                self.away.add(stored_sessions.decode(socket.left_as))
+                self.away.add(StoredSession(socket.left_as, session.pid, session.id, session.rooms, session.data))
             self._soon(self._store(socket))
 
     def forget(self, socket: RecoverableSocket) -> None:
