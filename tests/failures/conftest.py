@@ -9,7 +9,9 @@ from secrets import token_hex
 
 import pytest
 from pytest_twisted import blockon
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from tests.brokers.fixtures import running
 from tests.brokers.kafka import KafkaServer
@@ -22,6 +24,9 @@ from tests.failures.cluster import TRANSPORTS, Clients, Cluster, Trial
 BROKERS: dict[str, type[BrokerServer]] = {"redis": RedisServer, "kafka": KafkaServer, "rabbitmq": RabbitMQServer}
 
 NODES = 3
+
+#: Seconds after which RabbitMQ has a stream that is new for good; one that it is killed before may be lost.
+SETTLING = 1.5
 
 #: What has been missed for longer than a moment has to be read from the broker again.
 FORGETFUL = {"connection_state_recovery": {"max_disconnection_duration": 60.0, "max_packets": 100}}
@@ -68,8 +73,11 @@ def cluster(lasting_cluster: Cluster) -> Cluster:
     cluster = lasting_cluster
 
     async def prepare() -> None:
+        is_new = not cluster.nodes
         await cluster.start(NODES - len(cluster.nodes))
         await cluster.ready()
+        if is_new:
+            await deferLater(reactor, SETTLING)
 
     blockon(Deferred.fromCoroutine(prepare()))
     return cluster
