@@ -20,11 +20,10 @@ AWAY = 1.0
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("silently", [False, True], ids=["reset", "silent"])
-async def test_broker_is_halted(trial: Trial, silently: bool) -> None:
+async def test_broker_is_halted(trial: Trial) -> None:
     await trial.open(CLIENTS)
     await trial.begin()
-    cut = Deferred.fromCoroutine(cut_all(trial, CUTS, silently))
+    cut = Deferred.fromCoroutine(cut_all(trial, CUTS))
     await deferLater(reactor, trial.chance.uniform(0, 0.3))
     trial.tell("the broker is halted")
     trial.cluster.broker.freeze()
@@ -36,11 +35,10 @@ async def test_broker_is_halted(trial: Trial, silently: bool) -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("silently", [False, True], ids=["reset", "silent"])
-async def test_broker_is_killed(trial: Trial, silently: bool) -> None:
+async def test_broker_is_killed(trial: Trial) -> None:
     await trial.open(CLIENTS)
     await trial.begin()
-    cut = Deferred.fromCoroutine(cut_all(trial, CUTS, silently))
+    cut = Deferred.fromCoroutine(cut_all(trial, CUTS))
     await deferLater(reactor, trial.chance.uniform(0, 0.3))
     trial.tell("the broker is killed")
     await trial.cluster.broker.kill()

@@ -25,25 +25,26 @@ PATIENCE = 0.15
 HANDSHAKE, STREAM = 500, 2000
 
 
-async def cut_all(trial: Trial, times: int, silently: bool) -> None:
-    """Cut every client so often."""
+async def cut_all(trial: Trial, times: int, silently: bool | None = None) -> None:
+    """Cut every client so often, noticed by its node or silently, or now this way and now that."""
     cuts = [Deferred.fromCoroutine(cut_often(trial, name, times, silently)) for name in trial.proxies]
     await gatherResults(cuts, consumeErrors=True)
 
 
-async def cut_often(trial: Trial, name: str, times: int, silently: bool) -> None:
+async def cut_often(trial: Trial, name: str, times: int, silently: bool | None) -> None:
     """Cut all connections of a client, some time or so many bytes after the last cut; it comes back to any node."""
     proxy, chance = trial.proxies[name], trial.chance
     for _ in range(times):
         how = chance.random()
+        is_silent = chance.random() < 0.5 if silently is None else silently
         if how < 0.5:
             await deferLater(reactor, chance.uniform(0, PATIENCE))
             await proxy.in_use()
-            proxy.cut(silently)
+            proxy.cut(is_silent)
             trial.tell(f"{name} is cut")
         else:
             count = chance.randrange(1, HANDSHAKE if how < 0.75 else STREAM)
-            await proxy.cut_behind(count, silently)
+            await proxy.cut_behind(count, is_silent)
             trial.tell(f"{name} is cut behind {count} bytes")
         trial.send_anywhere(name)
 
