@@ -5,6 +5,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CLIENT := .cache/client
 
+# Tests of brokers wait most of the time, so that more of them run than there are cores.
+WORKERS ?= 3
+
 .PHONY: run test lint types pytest docs bench bench-cluster clean
 
 # The demo on port 3000. ARGS are handed to it: make run ARGS="--listen tcp:4000".
@@ -29,7 +32,7 @@ types: $(VENV)/test
 
 pytest: $(VENV)/test
 	tests/setup.sh
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 docs: $(VENV)/docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html

@@ -23,6 +23,7 @@ EXTRAS = {
         "mypy-zope>=1.0.14",
         "pytest>=9,<10",
         "pytest-twisted>=1.14.3,<2",
+        "pytest-xdist>=3.6",  # tests wait for brokers most of the time
         "python-socketio[client]>=5.11",
         "ruff>=0.14",
         "setuptools>=77",

@@ -191,7 +191,7 @@ REFUSED = {
     "binary with a reserved name": ('51-["connect"]', PAYLOAD),
     "binary with an object": ("51-{}", PAYLOAD),
     "binary acknowledgement with an object": ("61-1{}", PAYLOAD),
-} | {f"event called {name}": (f'2["{name}"]', PAYLOAD) for name in RESERVED_EVENTS}
+} | {f"event called {name}": (f'2["{name}"]', PAYLOAD) for name in sorted(RESERVED_EVENTS)}
 
 
 @pytest.mark.parametrize("name", REFUSED)
