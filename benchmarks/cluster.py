@@ -38,7 +38,7 @@ from tests.brokers.rabbitmq import RabbitMQServer
 from tests.brokers.redis import RedisServer
 
 #: Rates that are tried one after the other, in events a second.
-RATES = (2000, 3000, 4000, 6000, 8000, 11_000, 15_000, 20_000, 28_000, 40_000)
+RATES = (2000, 4000, 6000, 8000, 12_000, 16_000, 24_000)
 
 #: Of what is sent, so much has to arrive before the measurement ends, and so fast.
 ARRIVING = 0.98
