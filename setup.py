@@ -22,6 +22,7 @@ EXTRAS = {
         "mypy>=1.18",
         "mypy-zope>=1.0.14",
         "pytest>=9,<10",
+        "pytest-rerunfailures>=15",
         "pytest-twisted>=1.14.3,<2",
         "pytest-xdist>=3.6",  # tests wait for brokers most of the time
         "python-socketio[client]>=5.11",
