@@ -68,8 +68,8 @@ def _show(event: LogEvent) -> None:
     sys.stderr.write(eventAsText(event) + "\n")
 
 
-#: Tests of several processes: brokers, servers, clients. On a machine with too much to do one of them can take longer than
-#: whoever waits for it is willing to wait; such a test fails when it does so three times.
+#: Tests of several processes: brokers, servers, clients. On a machine with too much to do one of them can take longer
+#: than whoever waits for it is willing to wait; such a test fails when it does so three times.
 MANY_PROCESSES = ("adapters", "app", "brokers", "cluster", "contract", "examples", "failures", "interop", "mixed")
 
 
