@@ -100,8 +100,12 @@ async def works_again(trial: Trial) -> None:
 
 
 @pytest.mark.timeout(120)
-async def test_no_more_waits_for_the_broker_than_may(trial: Trial, chance: random.Random, clients: Clients) -> None:
+async def test_no_more_waits_for_the_broker_than_may(
+    kind: Kind, trial: Trial, chance: random.Random, clients: Clients
+) -> None:
     """What is beyond it is refused at once; what was accepted comes when the broker is back, and nothing else."""
+    if kind.fixture == "rabbitmq":
+        pytest.skip("RabbitMQ 3.10 may not find a stream again that was declared just before it was killed")
     broker = trial.cluster.broker
     assert broker is not None
     await trial.open(1)
