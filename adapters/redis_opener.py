@@ -12,7 +12,7 @@ from twisted.internet.protocol import Factory
 
 from txsocketio.adapters.redis_address import Credentials
 from txsocketio.adapters.tls import TLS
-from txsocketio.engineio.options import Options, option, secret
+from txsocketio.engineio.options import Options, option
 from txsocketio.errors import BrokerError, BrokerUnavailable
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ConnectionOptions(Options):
     max_unanswered: int = option(16_000_000, "Bytes of commands that may wait for the replies of Redis.")
     db: int | None = option(None, "The number of the database, where the URL does not tell it; 0 by default.")
     sentinel_username: str | None = option(None, "As whom to speak to Sentinels.")
-    sentinel_password: str | None = secret("The password for Sentinels.")
+    sentinel_password: str | None = option(None, "The password for Sentinels.", is_secret=True)
     ca_file: str | None = option(
         None, "The file with the certificates, in PEM, that vouch for that of Redis; those of the system by default."
     )

@@ -13,6 +13,7 @@ PUBLIC: dict[str, set[str]] = {
     "txsocketio": {
         "AckTimeout",
         "Broadcast",
+        "BrokerError",
         "BrokerUnavailable",
         "ConnectionRefused",
         "Disconnected",

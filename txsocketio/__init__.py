@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from txsocketio.engineio.session import Session
     from txsocketio.errors import (
         AckTimeout,
+        BrokerError,
         BrokerUnavailable,
         ConnectionRefused,
         Disconnected,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AckTimeout",
     "Broadcast",
+    "BrokerError",
     "BrokerUnavailable",
     "ConnectionRefused",
     "Disconnected",
@@ -71,6 +73,7 @@ __all__ = [
 _HOMES = {
     "AckTimeout": "errors",
     "Broadcast": "socketio.broadcast",
+    "BrokerError": "errors",
     "BrokerUnavailable": "errors",
     "ConnectionRefused": "errors",
     "Disconnected": "errors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import NoReturn
 
 import pytest
@@ -9,7 +10,7 @@ from twisted.internet.defer import fail
 
 from tests.cluster.doubles import Rig
 from tests.socketio.doubles import result_of
-from txsocketio import BrokerUnavailable, UnserializableData
+from txsocketio import BrokerError, BrokerUnavailable, UnserializableData
 from txsocketio.cluster.messages import Message, Type
 from txsocketio.types import Json
 
@@ -120,6 +121,17 @@ def test_what_is_not_taken_is_an_error_at_the_call(rig: Rig) -> None:
     rig.io.local.emit("local")
     assert session.sent == ['2["local","0"]']
     assert not rig.adapter.requests
+
+
+def test_what_the_broker_refuses_is_counted(rig: Rig) -> None:
+    """Also of a socket's emit, which nobody can wait for; what was logged as an unhandled failure would fail this."""
+    _, socket = rig.client()
+    rig.broker.outcome = lambda: fail(BrokerError("too large"))
+    socket.emit("event")
+    rig.io.emit("event")
+    rig.broker.appended.clear()
+    gc.collect()
+    assert rig.broker.given_up == 2
 
 
 def test_what_cannot_be_sent_never_gets_into_the_log(rig: Rig) -> None:

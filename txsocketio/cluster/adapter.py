@@ -171,7 +171,7 @@ class ClusterAdapter(Adapter):
 
     def server_side_emit(self, event: list[Json]) -> Deferred[None]:
         super().server_side_emit(event)
-        return self._told(messages.server_side_emit(event))
+        return self.broker.told(self.publish(messages.server_side_emit(event)))
 
     def server_side_call(self, event: list[Json]) -> Deferred[list[Json]]:
         super().server_side_call(event)

@@ -133,7 +133,7 @@ class LogAdapter(ClusterAdapter):
         """
         self._encode(event, None, flags)  # raises if it cannot be sent
         message = messages.broadcast(event, rooms, excluded, flags)
-        self._append(message, self.rooms.select(rooms, excluded)).addErrback(_is_lost)
+        self.broker.told(self._append(message, self.rooms.select(rooms, excluded)))
 
     def call(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[list[Json]]:
         self._encode(event, None, flags)  # raises if it cannot be sent
@@ -177,10 +177,6 @@ class LogAdapter(ClusterAdapter):
         self._unread.clear()
         self.recovery.stop()
         return all_of([super().stop(), self.recovery.stored()])
-
-    def server_side_emit(self, event: list[Json]) -> Deferred[None]:
-        Adapter.server_side_emit(self, event)
-        return self.broker.told(self.publish(messages.server_side_emit(event)))
 
     # --- order ---
 
@@ -238,7 +234,7 @@ class LogAdapter(ClusterAdapter):
 
     def take(self, socket: ClusterSocket) -> Deferred[None]:
         """Tell the node that still has the socket that its client is here now; fires when that has been read back."""
-        self._append(Message(SESSION_TAKEN, {"sid": socket.id, "claim": socket.claim})).addErrback(_is_lost)
+        self.broker.told(self._append(Message(SESSION_TAKEN, {"sid": socket.id, "claim": socket.claim})))
         taken: Deferred[None] = Deferred()
         self.after_reading(partial(taken.callback, None))
         return taken
@@ -384,10 +380,6 @@ class LogAdapter(ClusterAdapter):
 def _disconnect(sockets: Collection[Socket], close: bool) -> None:
     for socket in sockets:
         Socket.disconnect(socket, close)
-
-
-def _is_lost(failure: Failure) -> None:
-    failure.trap(BrokerUnavailable)
 
 
 def _is_late(failure: Failure) -> None:

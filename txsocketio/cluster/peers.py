@@ -28,7 +28,7 @@ from txsocketio.cluster.messages import (
 from txsocketio.cluster.options import ClusterOptions, MemberOptions
 from txsocketio.cluster.requests import Others
 from txsocketio.cluster.wire import Head, LateMessage
-from txsocketio.errors import BadMessage, BrokerUnavailable
+from txsocketio.errors import BadMessage, WorldError
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class PeerBroker(Broker):
         return Others(len(names), names)
 
     def _tell(self, type: int) -> None:
-        self.publish("", Message(type, {})).addErrback(lambda failure: failure.trap(BrokerUnavailable))
+        self.publish("", Message(type, {})).addErrback(lambda failure: failure.trap(WorldError))
 
     # --- receiving ---
 

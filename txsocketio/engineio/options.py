@@ -48,11 +48,6 @@ def option(default: Any, doc: str, *, is_secret: bool = False) -> Any:
     return field(default=default, repr=not is_secret, metadata={"doc": doc})
 
 
-def secret(doc: str) -> Any:
-    """An optional field of an options class that is never shown."""
-    return field(default=None, repr=False, metadata={"doc": doc})
-
-
 @dataclass(kw_only=True)
 class Options:
     """Options whose values are checked when they are given."""
