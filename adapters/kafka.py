@@ -101,6 +101,7 @@ class KafkaBroker(PeerLogBroker):
             self.events = self._client.log(address.topic, options.log_settings())
             self.events.on_records = self._read
             self.events.on_gap = self._begin_anew
+            self.progress = self.events.progress
             lifetime = recovery.max_disconnection_duration + GRACE
             self.sessions = KafkaTable(
                 self._client, f"{address.topic}-sessions", lifetime, options.max_sessions, options.max_sessions_bytes
@@ -126,8 +127,6 @@ class KafkaBroker(PeerLogBroker):
                 log.warn("{error}; it is tried again", error=error)
             await self._client.stop()
             await deferLater(self.server.engine.clock, RETRY, lambda: None)
-        if self._recovers:
-            self.position = self.events.position
         self._client.on_available = self._available
         self._available(self._client.is_available)
         self.members.start()
@@ -196,7 +195,6 @@ class KafkaBroker(PeerLogBroker):
 
     def _begin_anew(self, gap: Gap) -> None:
         """Events are lost: clients have to come back, so that their applications see that and can make up for it."""
-        self.position = gap.found
         for adapter in self.adapters.values():
             if isinstance(adapter, KafkaLogAdapter):
                 adapter.recovery.log.begin(gap.found)

@@ -22,7 +22,7 @@ from uuid import UUID
 from kafka import TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError, TopicAlreadyExistsError
-from twisted.internet.defer import Deferred, fail, gatherResults, succeed
+from twisted.internet.defer import Deferred, TimeoutError, fail, gatherResults, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -30,6 +30,7 @@ from txsocketio.adapters.kafka_connections import Connections, milliseconds, tak
 from txsocketio.adapters.kafka_outbox import PARTITION, Headers, Outbox
 from txsocketio.adapters.kafka_queries import Ends, Queries
 from txsocketio.adapters.kafka_reader import WRITER, Following, Gap, Record, Start, Tail
+from txsocketio.cluster.progress import Progress
 from txsocketio.errors import BrokerError, BrokerUnavailable
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class KafkaLog:
     """The records of one topic.
 
     Attributes:
-        position: the next record that is handed over.
+        progress: how far the log has been read; its position is that of the next record.
         written: the number of the record that was appended last.
         on_records: called with the records that one look at the end of the log brought, in order and without a gap.
         on_gap: called when there is one all the same: records are gone, or the topic is another one now.
@@ -62,15 +63,14 @@ class KafkaLog:
     def __init__(self, client: KafkaClient, topic: str, settings: dict[str, str], from_the_start: bool) -> None:
         self.topic = topic
         self.settings = settings
-        self.position = 0
         self.written = 0
         self.on_records: Callable[[list[Record]], None] = _ignore
         self.on_gap: Callable[[Gap], None] = _ignore
+        self.progress = Progress(client.reactor)
         self._client = client
         self._from_the_start = from_the_start
         self._topic_id: UUID | None = None
         self._following: Following | None = None
-        self._reached: list[tuple[int, Deferred[None]]] = []
 
     @property
     def name(self) -> str:
@@ -121,19 +121,10 @@ class KafkaLog:
         return self.ends().addCallback(lambda ends: self._reach(ends.end, self._client.options.liveness_timeout / 2))
 
     def _reach(self, position: int, timeout: float) -> Deferred[None]:
-        reached: Deferred[None] = Deferred()
-        self._reached.append((position, reached))
-        self._tell_reached()
-        return reached.addTimeout(timeout, self._client.reactor, self._too_slow)
+        return self.progress.reached(position, timeout).addErrback(self._too_slow)
 
-    def _tell_reached(self) -> None:
-        due = [waiting for waiting in self._reached if waiting[0] <= self.position or waiting[1].called]
-        self._reached = [waiting for waiting in self._reached if waiting not in due]
-        for _, reached in due:
-            if not reached.called:
-                reached.callback(None)
-
-    def _too_slow(self, _result: object, _timeout: float) -> NoReturn:
+    def _too_slow(self, failure: Failure) -> NoReturn:
+        failure.trap(TimeoutError)
         raise BrokerUnavailable(f"reading {self.topic} of Kafka takes too long")
 
     # Called by the client
@@ -150,22 +141,17 @@ class KafkaLog:
         first, look = (ends.begin, 0) if self._from_the_start else (ends.end, LOOK_BACK)
         start = Start(max(ends.begin, first - look), first, topic_id)
         self._following = Following(self.topic, start, self._take, self._tell_gap)
-        self.position = first
+        self.progress.move(first)
         return self._reach(ends.end, self._client.options.start_timeout)
 
     def stopped(self) -> None:
         """Nobody reads any more."""
-        for _, reached in self._reached:
-            if not reached.called:
-                reached.errback(BrokerUnavailable("the connection to Kafka is closed"))
-        self._reached.clear()
+        self.progress.stop(BrokerUnavailable("the connection to Kafka is closed"))
 
     def _take(self, records: list[Record], position: int) -> None:
-        self.position = max(self.position, position)
         if records:
             self.on_records(records)
-        if self._reached:
-            self._tell_reached()
+        self.progress.move(max(self.progress.position, position))
 
     def _tell_gap(self, gap: Gap) -> None:
         log.warn(
@@ -173,7 +159,7 @@ class KafkaLog:
             topic=self.topic, gap=gap, why="it is another topic" if gap.is_other_topic else "what was between is gone",
         )  # fmt: skip
         self._topic_id = gap.topic_id
-        self.position = gap.found
+        self.progress.move(gap.found)
         self.on_gap(gap)
 
 

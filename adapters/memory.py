@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from txsocketio.cluster.adapter import ClusterAdapter
 from txsocketio.cluster.options import ClusterOptions, MemberOptions
 from txsocketio.cluster.peers import Entry, PeerAdapter, PeerLogAdapter, PeerLogBroker
+from txsocketio.cluster.progress import Progress
 from txsocketio.cluster.sessions import GRACE
 from txsocketio.engineio.options import option
 from txsocketio.errors import BrokerUnavailable
@@ -78,6 +79,7 @@ class MemoryBroker(PeerLogBroker):
     def __init__(self, server: Server, url: str, options: MemoryOptions) -> None:
         super().__init__(server, url, options)
         self.hub = hubs.setdefault(url, Hub())
+        self.progress = Progress(server.engine.clock)
         self._waiting: deque[Callable[[], None]] = deque()
         self._next_turn: IDelayedCall | None = None
 
@@ -89,7 +91,7 @@ class MemoryBroker(PeerLogBroker):
 
     def start(self) -> Deferred[None]:
         self.hub.nodes[self.node] = self
-        self.position = self.hub.position
+        self.progress.move(self.hub.position)
         self.connected()
         self.members.start()
         return succeed(None)

@@ -141,6 +141,7 @@ class RabbitMQBroker(PeerLogBroker):
         self.events = Stream(clock, publisher, options, f"{options.prefix}.events")
         self.events.on_record = self._read
         self.events.on_reset = self._begin_anew
+        self.progress = self.events.progress
         self.sessions = Table(clock, publisher, options, f"{options.prefix}.sessions", self.node, lifetime)
         self.sessions.on_lost = self._forgotten
         if recovery is not None:
@@ -162,7 +163,6 @@ class RabbitMQBroker(PeerLogBroker):
 
     async def _start(self) -> None:
         await self.client.start()
-        self.position = max(self.events.position, 0)
         self.members.start()
 
     def _available(self, is_available: bool) -> None:
@@ -212,22 +212,22 @@ class RabbitMQBroker(PeerLogBroker):
 
     def replay(self, after: int, until: int) -> Deferred[list[Entry]]:
         # As far as this node has read: when it reads much the other end moves on, and would be hard to catch up with.
-        return self.events.read(after, max(until, self.events.position), PAGE).addCallbacks(_entries, _gone)
+        return self.events.read(after, max(until, self.progress.position), PAGE).addCallbacks(_entries, _gone)
 
     def holds(self, position: int) -> Deferred[bool]:
         return Deferred.fromCoroutine(self._holds(position))
 
     async def _holds(self, position: int) -> bool:
-        if position > self.events.position:
+        if position > self.progress.position:
             await self.events.latest()
-        return position <= self.events.position and await self.events.first() <= position + STEP
+        return position <= self.progress.position and await self.events.first() <= position + STEP
 
     def _begin_anew(self) -> None:
         """Events are lost: clients have to come back, so that their applications see that and can make up for it."""
-        self.position = max(self.events.position, 0)
+        position = max(self.progress.position, 0)
         for adapter in self.adapters.values():
             if isinstance(adapter, RabbitMQLogAdapter):
-                adapter.recovery.log.begin(self.position)
+                adapter.recovery.log.begin(position)
                 for socket in [*adapter.namespace.sockets.values()]:
                     socket.session.close()
 

@@ -31,6 +31,7 @@ from twisted.python.failure import Failure
 from txsocketio.adapters.rabbitmq_connection import ignore
 from txsocketio.adapters.rabbitmq_publisher import Repeats
 from txsocketio.adapters.rabbitmq_wire import OFFSET, id_of, log_name
+from txsocketio.cluster.progress import Progress
 from txsocketio.errors import BrokerUnavailable, WorldError
 from txsocketio.types import Json
 
@@ -96,7 +97,7 @@ class Stream:
 
     Attributes:
         identity: the log's name, 8 hexadecimal digits; another one when the log is another.
-        position: of the latest record that was told; -1 before the first.
+        progress: how far the log has been read; its position is that of the latest record, -1 before the first.
         on_record: called with each record, in their order.
         on_reset: called when the next record does not follow the last one: the log is another, or what was between is
             not kept any more.
@@ -111,7 +112,7 @@ class Stream:
         since: float | None = None,
     ) -> None:
         self.identity = ""
-        self.position = -1
+        self.progress = Progress(clock, -1)
         self.on_record: Callable[[Record], None] = lambda _: None
         self.on_reset: Callable[[], None] = lambda: None
         self._clock = clock
@@ -151,7 +152,7 @@ class Stream:
         identity = await self._identify(connection)
         before, self.identity = self.identity, identity
         if before not in ("", identity):
-            self.position = -1
+            self.progress.move(-1)
             self.on_reset()
         await self._tail(connection)
 
@@ -196,8 +197,8 @@ class Stream:
         return id_of(properties)
 
     async def _tail(self, connection: Connection) -> None:
-        start: Any = self.position + 1
-        if not self._is_caught_up and self.position < 0:
+        start: Any = self.progress.position + 1
+        if not self._is_caught_up and start == 0:
             start = "next" if self._since is None else datetime.now(UTC) - timedelta(seconds=self._since + SKEW)
         channel = await connection.channel()
         await channel.window(self._options.prefetch)
@@ -248,16 +249,17 @@ class Stream:
         headers = properties.headers
         offset = int(headers.pop(OFFSET))
         if self._is_caught_up or self._since is not None:
-            if self._is_caught_up and offset > self.position + STEP:
+            if self._is_caught_up and offset > self.progress.position + STEP:
+                self.progress.move(offset - 1)
                 self.on_reset()
-            self.position = offset
             if _is_record(properties):
                 if self._seen.is_repeat(properties):
                     self._repeats.append(offset)
                 else:
                     self.on_record(Record(offset, headers, body))
+            self.progress.move(offset)
         if self._marks and properties.type == MARKER and id_of(properties) in self._marks:
-            self.position = offset
+            self.progress.move(offset)
             self._marks[id_of(properties)].callback(None)
 
     # --- reading what has been ---

@@ -37,6 +37,7 @@ from txsocketio.cluster.messages import (
     SERVER_SIDE_EMIT,
     Message,
 )
+from txsocketio.cluster.progress import Progress
 from txsocketio.cluster.requests import Others
 from txsocketio.errors import BadMessage, BrokerUnavailable
 from txsocketio.socketio.adapter import all_of
@@ -129,13 +130,17 @@ class StreamsLogAdapter(StreamsAdapter, LogAdapter):
     sessions_may_be_late = True
 
     def start(self) -> Deferred[None]:
-        self.recovery.log.begin(self.broker.reader_of(self.namespace.name).position)
+        self.recovery.log.begin(self.progress.position)
         return super().start()
 
     def publish(self, message: Message) -> Deferred[None]:
         return super().publish(message) if message.request is None else self.publish_now(self.channel, message)
 
     # --- positions ---
+
+    @property
+    def progress(self) -> Progress:
+        return self.broker.reader_of(self.namespace.name).progress
 
     def offset_of(self, position: int) -> str:
         return offset_of(position)
@@ -180,9 +185,7 @@ class StreamsLogAdapter(StreamsAdapter, LogAdapter):
     # --- the stream ---
 
     def read_entry(self, position: int, message: EntryMessage, size: int) -> None:
-        if message.type == SERVER_SIDE_EMIT and message.node == self.broker.node:
-            self.recovery.log.position = position
-        else:
+        if message.type != SERVER_SIDE_EMIT or message.node != self.broker.node:
             self.read(position, message, size)
             message.forget()  # the log may keep it
 

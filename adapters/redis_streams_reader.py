@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from txsocketio.adapters.redis_streams_wire import offset_of, position_of
+from txsocketio.cluster.progress import Progress
 from txsocketio.errors import BrokerError, BrokerUnavailable
 from txsocketio.types import Json
 
@@ -84,7 +85,7 @@ class StreamReader:
         clock: where time comes from.
 
     Attributes:
-        position: of the entry that was read last.
+        progress: how far the stream has been read.
         on_entry: called with the position of each entry, and its fields.
         on_gap: called with the position behind which reading goes on, when entries are gone that were not read.
     """
@@ -93,7 +94,7 @@ class StreamReader:
     on_gap: Callable[[int], None]
 
     def __init__(self, client: RedisClient, stream: str, count: int, block: float, clock: IReactorTime) -> None:
-        self.position = 0
+        self.progress = Progress(clock)
         self._client = client
         self._stream = stream
         self._count = count
@@ -109,7 +110,7 @@ class StreamReader:
         """Begin behind what is in the stream now; done when that is known."""
         self._is_stopped = False
         self._reader = self._client.reader()
-        self.position = (await self._patiently(self._extent)).last
+        self.progress.move((await self._patiently(self._extent)).last)
         self._reading = Deferred.fromCoroutine(self._read())
         self._reading.addErrback(lambda failure: failure.trap(CancelledError))
 
@@ -127,9 +128,10 @@ class StreamReader:
             for id, fields in entries:
                 if self._is_stopped:
                     return
-                self.position = position_of(id)
-                self._recent.append(self.position)
-                self.on_entry(self.position, fields)
+                position = position_of(id)
+                self._recent.append(position)
+                self.on_entry(position, fields)
+                self.progress.move(position)
                 if self._clock.seconds() >= due:
                     await deferLater(self._clock, 0)
                     due = self._clock.seconds() + SLICE
@@ -153,7 +155,7 @@ class StreamReader:
             now = await self._extent()
             self._look(now, now.first - 1)
             self._is_back = False
-        before, milliseconds = offset_of(self.position), round(self._block * 1000)
+        before, milliseconds = offset_of(self.progress.position), round(self._block * 1000)
         words = ("XREAD", "COUNT", self._count, "BLOCK", milliseconds, "STREAMS", self._stream, before)
         reply = await self._reader.execute(*words, block=self._block)
         entries: Sequence[Entry] = reply[0][1] if reply else ()
@@ -163,14 +165,14 @@ class StreamReader:
 
     def _look(self, now: Extent, goes_on: int) -> None:
         """See whether the stream has everything behind what was read; if not, reading goes on behind `goes_on`."""
-        if now.holds(self.position):
+        if now.holds(self.progress.position):
             return
-        if self.position > now.last:
+        if self.progress.position > now.last:
             goes_on = now.last if now.last in self._recent else 0
             log.warn("The stream {stream} was deleted, or is that of before: reading goes on", stream=self._stream)
         else:
             log.warn("Entries of the stream {stream} were removed before they were read here", stream=self._stream)
-        self.position = goes_on
+        self.progress.move(goes_on)
         self.on_gap(goes_on)
 
     async def _extent(self) -> Extent:

@@ -55,7 +55,7 @@ async def test_a_node_begins_at_the_end(rabbitmq: RabbitMQServer, nodes: Nodes) 
     a = await following(nodes, rabbitmq.url)
     await append(a, range(100))
     b = await following(nodes, rabbitmq.url)
-    begin = b.log.position
+    begin = b.log.progress.position
     await append(a, range(100, 200))
     await until(lambda: len(b.records) == 100)
     assert b.numbers == [*range(100, 200)]
@@ -86,7 +86,7 @@ async def test_a_log_outlives_a_killed_broker(own_rabbitmq: Start, nodes: Nodes)
     assert [n for n in c.numbers if n % 2] == [*range(1, 3000, 2)]
     assert a.records == c.records
     assert not c.resets
-    assert await c.log.read(c.records[0].offset - 1, c.log.position, 10_000) == c.records
+    assert await c.log.read(c.records[0].offset - 1, c.log.progress.position, 10_000) == c.records
 
 
 async def test_a_log_outlives_a_frozen_broker(own_rabbitmq: Start, nodes: Nodes) -> None:
@@ -131,10 +131,10 @@ async def test_old_records_go(rabbitmq: RabbitMQServer, nodes: Nodes) -> None:
     first = await a.log.first()
     assert first > 0
     with pytest.raises(RecordsGone):
-        await a.log.read(0, a.log.position, 10)
+        await a.log.read(0, a.log.progress.position, 10)
     b = await following(nodes, rabbitmq.url, **settings)
     assert b.log.identity == a.log.identity
-    assert b.log.position >= a.records[-1].offset
+    assert b.log.progress.position >= a.records[-1].offset
 
 
 async def test_settings_of_a_stream_stay(rabbitmq: RabbitMQServer, nodes: Nodes) -> None:
@@ -154,6 +154,6 @@ async def test_who_missed_too_much_is_told(rabbitmq: RabbitMQServer, nodes: Node
     for _ in range(30):
         await gatherResults([a.log.append(b"11" + b" " * 10_000) for _ in range(10)])
     await b.start()
-    await until(lambda: b.log.position >= a.log.position > 0)
+    await until(lambda: b.log.progress.position >= a.log.progress.position > 0)
     assert b.resets == 1
     assert b.log.identity == a.log.identity

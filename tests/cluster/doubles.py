@@ -14,6 +14,7 @@ from txsocketio.cluster.broker import Broker
 from txsocketio.cluster.log_adapter import LogAdapter
 from txsocketio.cluster.messages import Message
 from txsocketio.cluster.options import ClusterOptions
+from txsocketio.cluster.progress import Progress
 from txsocketio.cluster.requests import Others
 from txsocketio.socketio.adapter import Adapter
 from txsocketio.socketio.namespace import Namespace
@@ -32,6 +33,7 @@ class RecordingBroker(Broker):
         self.outcome: Callable[[], Deferred[None]] = lambda: succeed(None)
         self.sessions = RecordingSessions()
         self.first = 0
+        self.progress = Progress(server.engine.clock)
         self.connected()
 
     def adapter(self, namespace: Namespace) -> Adapter:
@@ -65,6 +67,10 @@ class RecordingLogAdapter(RecordingAdapter, LogAdapter):
 
     broker: RecordingBroker
 
+    @property
+    def progress(self) -> Progress:
+        return self.broker.progress
+
     def append(self, message: Message) -> Deferred[None]:
         self.broker.appended.append(message)
         return self.broker.outcome()
@@ -79,7 +85,9 @@ class RecordingLogAdapter(RecordingAdapter, LogAdapter):
         """Read everything that was appended."""
         appended, self.broker.appended = self.broker.appended, []
         for message in appended:
-            self.read(self.recovery.log.position + 1, message, 100)
+            position = self.recovery.log.position + 1
+            self.read(position, message, 100)
+            self.progress.move(position)
 
 
 class RecordingSessions:

@@ -9,7 +9,7 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from tests.contract.cluster import Client, Cluster, Node, silence, until
+from tests.contract.cluster import Client, Cluster, Node, silence, until, within
 from txsocketio import ConnectionRefused, Socket
 from txsocketio.types import Json
 
@@ -78,6 +78,28 @@ async def test_client_that_has_no_offset_goes_on_from_where_it_connected(nodes: 
     again = await client.back(nodes[1])
     assert again.id == client.id
     await until(lambda: numbers(again) == [1, 2], lambda: again.events)
+
+
+async def test_nothing_has_happened_since_the_node_started(cluster: Cluster, nodes: Nodes) -> None:
+    """Nodes that began to read earlier know that they have read as far as the youngest one."""
+    youngest = await cluster.start()
+    client = await youngest.client()
+    assert [socket.id for socket in await within(youngest.io.fetch_sockets())] == [client.id]
+    again = await client.back(nodes[0])
+    assert again.id == client.id
+
+
+async def test_nothing_has_happened_since_the_namespace_was_made(nodes: Nodes) -> None:
+    """What there is of others in the log may be newer than all that a node has read of this one."""
+    nodes[0].io.of("/quiet")
+    reader = await nodes[1].client()
+    await missed(nodes, 1, 2, 3)
+    await until(lambda: numbers(reader) == [1, 2, 3])
+    nodes[1].io.of("/quiet")
+    client = await nodes[1].client(name="/quiet")
+    assert [socket.id for socket in await within(nodes[1].io.of("/quiet").fetch_sockets())] == [client.id]
+    again = await client.back(nodes[0])
+    assert again.id == client.id
 
 
 async def test_node_that_vanishes_leaves_its_clients_to_others(cluster: Cluster, nodes: Nodes) -> None:

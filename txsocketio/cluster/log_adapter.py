@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from txsocketio.cluster import messages
 from txsocketio.cluster.adapter import ClusterAdapter
 from txsocketio.cluster.messages import BROADCAST, BROADCAST_CALL, DISCONNECT_SOCKETS, SESSION_TAKEN, Message
+from txsocketio.cluster.progress import Progress
 from txsocketio.cluster.recovery import ClusterRecovery
 from txsocketio.cluster.requests import Others, unavailable
 from txsocketio.cluster.sessions import Sessions
@@ -66,8 +67,8 @@ class LogAdapter(ClusterAdapter):
     """Decides who gets the packets of one namespace, in one order on all nodes, and keeps them for those who come back.
 
     A kind of broker extends it, besides the methods of `ClusterAdapter`, by `append` and `replay`, `holds`,
-    `offset_of` and `position_of`, and `sessions`; and it calls `read` with each entry of the log, those of this node
-    too, and `recovery.log.begin` with the position from which it reads.
+    `offset_of` and `position_of`, `progress`, and `sessions`; and it calls `read` with each entry of the log, those
+    of this node too, and `recovery.log.begin` with the position from which it reads.
     """
 
     socket_class: ClassVar[type[Socket]] = ClusterSocket
@@ -83,9 +84,13 @@ class LogAdapter(ClusterAdapter):
         self._unread: deque[Unread] = deque()
         self._returned: list[tuple[int, Socket]] = []
         self._latest: OrderedDict[str, int] = OrderedDict()
-        self._reached: list[tuple[int, Deferred[None]]] = []
 
     # --- what a kind of broker brings ---
+
+    @property
+    def progress(self) -> Progress:
+        """How far the log has been read."""
+        raise NotImplementedError
 
     def append(self, message: Message) -> Deferred[None]:
         """Put a message into the log, at some time; it is then in the order of what was put there before.
@@ -187,16 +192,6 @@ class LogAdapter(ClusterAdapter):
         else:
             act()
 
-    def reached(self, position: int, timeout: float) -> Deferred[None]:
-        """Fires when the log has been read up to this position; fails with a TimeoutError."""
-        deferred: Deferred[None] = Deferred()
-        if self.recovery.log.position >= position:
-            deferred.callback(None)
-        else:
-            self._reached.append((position, deferred))
-            deferred.addTimeout(timeout, self.namespace.clock)
-        return deferred
-
     def _in_turn(self, act: Callable[[], Deferred[Json]]) -> Deferred[Json]:
         result: Deferred[Json] = Deferred()
         self.after_reading(lambda: act().chainDeferred(result))
@@ -261,8 +256,6 @@ class LogAdapter(ClusterAdapter):
         if unread is not None:
             for act in unread.then:
                 act()
-        if self._reached:
-            self._tell_reached(position)
 
     def _is_new(self, message: Message) -> bool:
         latest = self._latest.pop(message.node, 0)
@@ -335,14 +328,6 @@ class LogAdapter(ClusterAdapter):
             if socket.connected:
                 socket.session.send_outgoing(outgoing)
 
-    def _tell_reached(self, position: int) -> None:
-        waiting, self._reached = self._reached, []
-        for wanted, deferred in waiting:
-            if wanted > position and not deferred.called:
-                self._reached.append((wanted, deferred))
-            elif not deferred.called:
-                deferred.callback(None)
-
     # --- questions, and messages of other nodes ---
 
     def _send_question(self, message: Message) -> Deferred[None]:
@@ -358,7 +343,7 @@ class LogAdapter(ClusterAdapter):
         position = self.position_of(offset) if isinstance(offset, str) else None
         timeout = self.broker.options.requests_timeout
         answer = partial(super()._receive_fetch, message)
-        self.reached(position or 0, timeout).addCallback(lambda _: answer()).addErrback(_is_late)
+        self.progress.reached(position or 0, timeout).addCallback(lambda _: answer()).addErrback(_is_late)
 
     def _receive_join(self, message: Message) -> None:
         super()._receive_join(message)

@@ -26,6 +26,7 @@ from txsocketio.cluster.messages import (
     Message,
 )
 from txsocketio.cluster.options import ClusterOptions, MemberOptions
+from txsocketio.cluster.progress import Progress
 from txsocketio.cluster.requests import Others
 from txsocketio.cluster.wire import Head, LateMessage
 from txsocketio.errors import BadMessage, WorldError
@@ -67,8 +68,12 @@ class PeerLogAdapter(PeerAdapter, LogAdapter):
     broker: PeerLogBroker
 
     def start(self) -> Deferred[None]:
-        self.recovery.log.begin(self.broker.position)
+        self.recovery.log.begin(self.progress.position)
         return super().start()
+
+    @property
+    def progress(self) -> Progress:
+        return self.broker.progress
 
     def append(self, message: Message) -> Deferred[None]:
         return self.broker.append(*wire.encode(message, self.namespace.name))
@@ -182,10 +187,10 @@ class PeerLogBroker(PeerBroker):
     It calls `read` with each entry of the log.
 
     Attributes:
-        position: of the entry that was read last; where the log ended when the broker was started.
+        progress: how far the log has been read. It begins where the log ended when the broker was started.
     """
 
-    position = 0
+    progress: Progress
 
     def append(self, head: bytes, body: bytes) -> Deferred[None]:
         """Into the log; as `LogAdapter.append`."""
@@ -201,7 +206,10 @@ class PeerLogBroker(PeerBroker):
 
     def read(self, position: int, head: bytes, body: bytes) -> None:
         """The next entry of the log, also one of this node. Hot path."""
-        self.position = position
+        self._hand_over(position, head, body)
+        self.progress.move(position)
+
+    def _hand_over(self, position: int, head: bytes, body: bytes) -> None:
         try:
             decoded = wire.decode_head(head)
             adapter = self.adapters.get(decoded.namespace)

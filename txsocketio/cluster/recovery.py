@@ -153,10 +153,10 @@ class ClusterRecovery(Recovery):
 
     async def _has_read(self, position: int) -> bool:
         """Wait until the log has been read up to the position; False if that, or what is behind it, is not there."""
-        is_in_memory = self.log.start <= position <= self.log.position
+        is_in_memory = self.log.start <= position <= self._adapter.progress.position
         if not is_in_memory and not await self._patiently(partial(self._adapter.holds, position)):
             return False
-        await self._adapter.reached(position, PATIENCE)
+        await self._adapter.progress.reached(position, PATIENCE)
         return True
 
     async def _find(self, pid: str) -> StoredSession | None:
