@@ -169,14 +169,14 @@ def test_nobody_here_is_found_out_without_decoding(rig: Rig, monkeypatch: pytest
 
 def test_fetching_waits_for_what_the_asking_node_has_read(rig: Rig) -> None:
     rig.receive(Type.FETCH_SOCKETS, {"requestId": "r", "offset": "2"}, OPTS)
-    rig.adapter.read(1, event("one"), 10)
+    rig.broker.progress.move(1)
     assert rig.broker.answered == []
-    rig.adapter.read(2, event("two"), 10)
+    rig.broker.progress.move(2)
     assert [node for node, _ in rig.broker.answered] == ["a"]
 
 
 def test_question_about_what_never_comes_is_not_answered(rig: Rig) -> None:
     rig.receive(Type.FETCH_SOCKETS, {"requestId": "r", "offset": "2"}, OPTS)
     rig.clock.pump([1] * 6)
-    rig.adapter.read(2, event("two"), 10)
+    rig.broker.progress.move(2)
     assert rig.broker.answered == []
