@@ -26,6 +26,9 @@ FILES = {
     for path in [*PACKAGE.rglob("*.py"), *(PACKAGE / "adapters").rglob("*.py")]  # rglob stops at the symlink
 }
 
+#: The folders of adapters.
+BROKERS = {name.split(".")[2] for name in FILES if name.startswith("txsocketio.adapters.") and name.count(".") == 3}
+
 
 def imports(path: Path, for_types: bool = True) -> Iterator[str]:
     """The full names of the modules (or of names in them) that a file imports anywhere, in functions too."""
@@ -62,6 +65,13 @@ def test_imports_point_down(module: str) -> None:
             below = HEIGHT[layer(name)] < HEIGHT[layer(module)]
             ground = HEIGHT[layer(name)] == 0
             assert below or ground, f"{module} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("module", sorted(name for name in FILES if name.startswith("txsocketio.adapters.")))
+def test_no_broker_knows_another(module: str) -> None:
+    """What two of them need is beside their folders, or in the cluster."""
+    imported = {name.split(".")[2] for name in imports(FILES[module]) if name.startswith("txsocketio.adapters.")}
+    assert not imported & BROKERS - {module.split(".")[2]}
 
 
 def test_modules_have_no_cycle() -> None:

@@ -17,8 +17,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
 from tests.brokers.kafka import KafkaServer
-from txsocketio.adapters.kafka_client import KafkaClient
-from txsocketio.adapters.kafka_options import KafkaAddress, KafkaOptions
+from txsocketio.adapters.kafka.client import KafkaClient
+from txsocketio.adapters.kafka.options import KafkaAddress, KafkaOptions
 
 Start = Callable[..., Awaitable[KafkaServer]]
 Make = Callable[..., KafkaClient]

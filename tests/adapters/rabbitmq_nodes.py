@@ -10,10 +10,10 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 
 from tests.brokers.rabbitmq import RabbitMQServer
-from txsocketio.adapters.rabbitmq_client import RabbitMQClient
-from txsocketio.adapters.rabbitmq_options import RabbitMQOptions
-from txsocketio.adapters.rabbitmq_stream import Record, Stream
-from txsocketio.adapters.rabbitmq_table import Table
+from txsocketio.adapters.rabbitmq.client import RabbitMQClient
+from txsocketio.adapters.rabbitmq.options import RabbitMQOptions
+from txsocketio.adapters.rabbitmq.stream import Record, Stream
+from txsocketio.adapters.rabbitmq.table import Table
 
 Start = Callable[..., Awaitable[RabbitMQServer]]
 

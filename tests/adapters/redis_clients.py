@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from tests.brokers.redis import RedisServer
-from txsocketio.adapters.redis_address import RedisAddress
-from txsocketio.adapters.redis_client import RedisClient
-from txsocketio.adapters.redis_opener import ConnectionOptions
+from txsocketio.adapters.redis.address import RedisAddress
+from txsocketio.adapters.redis.client import RedisClient
+from txsocketio.adapters.redis.opener import ConnectionOptions
 from txsocketio.types import Json
 
 #: Starts a Redis for one test.

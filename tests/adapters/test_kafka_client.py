@@ -21,9 +21,9 @@ from tests.adapters.kafka_clients import (
     left_threads,
 )
 from tests.brokers.kafka import KafkaServer
-from txsocketio.adapters.kafka_client import LOOK_BACK, KafkaClient, KafkaLog
-from txsocketio.adapters.kafka_queries import PositionGone
-from txsocketio.adapters.kafka_reader import Gap, Record
+from txsocketio.adapters.kafka.client import LOOK_BACK, KafkaClient, KafkaLog
+from txsocketio.adapters.kafka.queries import PositionGone
+from txsocketio.adapters.kafka.reader import Gap, Record
 from txsocketio.errors import BrokerError, BrokerUnavailable, OptionError
 
 pytestmark = pytest.mark.timeout(120)

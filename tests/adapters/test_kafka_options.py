@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from txsocketio.adapters.kafka_options import KafkaAddress, KafkaOptions
+from txsocketio.adapters.kafka.options import KafkaAddress, KafkaOptions
 from txsocketio.errors import OptionError
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from txsocketio.adapters import kafka_reader
-from txsocketio.adapters.kafka_reader import WRITER, Following, Gap, Sightings, Start
+from txsocketio.adapters.kafka import reader as kafka_reader
+from txsocketio.adapters.kafka.reader import WRITER, Following, Gap, Sightings, Start
 
 LOG, OTHER_LOG = UUID(int=1), UUID(int=2)
 

@@ -10,9 +10,9 @@ from twisted.internet.threads import deferToThread
 
 from tests.adapters.kafka_clients import SHORT, Make, Start, delete_and_create
 from tests.brokers.kafka import KafkaServer
-from txsocketio.adapters.kafka_client import KafkaClient
-from txsocketio.adapters.kafka_reader import Record
-from txsocketio.adapters.kafka_table import BASE, KafkaTable
+from txsocketio.adapters.kafka.client import KafkaClient
+from txsocketio.adapters.kafka.reader import Record
+from txsocketio.adapters.kafka.table import BASE, KafkaTable
 from txsocketio.errors import BrokerUnavailable
 
 pytestmark = pytest.mark.timeout(60)

@@ -13,7 +13,7 @@ from twisted.internet.task import deferLater
 
 from tests.adapters.rabbitmq_nodes import QUICK, Nodes, Start, until
 from tests.brokers.rabbitmq import RabbitMQServer
-from txsocketio.adapters import rabbitmq_client
+from txsocketio.adapters.rabbitmq import client as rabbitmq_client
 from txsocketio.errors import BrokerUnavailable
 
 pytestmark = pytest.mark.timeout(120)

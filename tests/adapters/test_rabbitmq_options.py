@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from txsocketio.adapters.rabbitmq_options import Address, RabbitMQOptions, parse_url
+from txsocketio.adapters.rabbitmq.options import Address, RabbitMQOptions, parse_url
 from txsocketio.errors import OptionError
 
 

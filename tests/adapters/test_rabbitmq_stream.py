@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 
 from tests.adapters.rabbitmq_nodes import QUICK, Node, Nodes, Start, until
 from tests.brokers.rabbitmq import RabbitMQServer
-from txsocketio.adapters.rabbitmq_stream import RecordsGone
+from txsocketio.adapters.rabbitmq.stream import RecordsGone
 from txsocketio.errors import BrokerUnavailable
 
 pytestmark = pytest.mark.timeout(40)

@@ -15,7 +15,7 @@ from tests.brokers.redis import RedisServer
 from tests.contract.cluster import Cluster, Node, until, within
 from tests.contract.kinds import Kind, of_redis
 from txsocketio import AckTimeout, OptionError, Server
-from txsocketio.adapters.redis_wire import pack, unpack
+from txsocketio.adapters.redis.wire import pack, unpack
 from txsocketio.errors import BadMessage
 from txsocketio.types import Json
 

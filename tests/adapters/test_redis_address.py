@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from txsocketio.adapters.redis_address import Credentials, RedisAddress
+from txsocketio.adapters.redis.address import Credentials, RedisAddress
 from txsocketio.errors import OptionError
 
 ADDRESSES = {

@@ -10,7 +10,8 @@ from txredisapi import BaseRedisProtocol, HiredisProtocol
 
 from tests.adapters.redis_clients import Watched
 from tests.brokers.redis import RedisServer
-from txsocketio.adapters.redis_connection import pack
+from txsocketio.adapters.redis import connection as redis_connection
+from txsocketio.adapters.redis.connection import pack
 from txsocketio.errors import BrokerError, BrokerUnavailable
 
 Client = Callable[..., Watched]
@@ -168,8 +169,6 @@ async def test_both_parsers_of_txredisapi_serve(
     ready: Client, parser: type[BaseRedisProtocol], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """hiredis is faster; where it is missing, things work all the same."""
-    from txsocketio.adapters import redis_connection  # noqa: PLC0415
-
     for name in ("dataReceived", "handleTransactionData", "tryConvertData"):
         monkeypatch.setattr(redis_connection.RedisProtocol, name, getattr(parser, name))
     client = await ready()

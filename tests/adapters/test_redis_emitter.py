@@ -17,8 +17,8 @@ from tests.brokers.redis import RedisSentinel, RedisServer
 from tests.mixed.vectors import Vector, load
 from tests.programs import Program
 from txsocketio import BrokerUnavailable, Emitter, OptionError, ReservedEvent, Server, UnserializableData
-from txsocketio.adapters import redis_emitter
-from txsocketio.adapters.redis_streams import RedisStreamsBroker
+from txsocketio.adapters.redis import emitter as redis_emitter
+from txsocketio.adapters.redis.streams import RedisStreamsBroker
 from txsocketio.cluster import messages
 from txsocketio.cluster.emitter import NamespaceEmitter
 from txsocketio.cluster.messages import Message

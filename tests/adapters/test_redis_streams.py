@@ -16,7 +16,7 @@ from tests.brokers.redis import RedisServer
 from tests.contract.cluster import Client, Cluster, Node, until, within
 from tests.contract.kinds import RECOVERY, Kind, of_streams
 from txsocketio import AckTimeout, OptionError, Server, UnserializableData
-from txsocketio.adapters.redis_streams_store import APPEND, RedisSessions
+from txsocketio.adapters.redis.streams_store import APPEND, RedisSessions
 from txsocketio.errors import BrokerError
 from txsocketio.types import Json
 

@@ -9,9 +9,9 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from txsocketio.adapters.redis_client import RedisClient
-from txsocketio.adapters.redis_streams_reader import LONGEST_PAUSE, PAUSE, SLICE, Extent, StreamReader
-from txsocketio.adapters.redis_streams_wire import position_of
+from txsocketio.adapters.redis.client import RedisClient
+from txsocketio.adapters.redis.streams_reader import LONGEST_PAUSE, PAUSE, SLICE, Extent, StreamReader
+from txsocketio.adapters.redis.streams_wire import position_of
 from txsocketio.errors import BrokerError, BrokerUnavailable
 from txsocketio.types import Json
 

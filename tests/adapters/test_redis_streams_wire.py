@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.mixed.vectors import FIRST, Said, load, meaning, readable
-from txsocketio.adapters.redis_streams import remainder
-from txsocketio.adapters.redis_streams_wire import (
+from txsocketio.adapters.redis.streams import remainder
+from txsocketio.adapters.redis.streams_wire import (
     decode,
     decode_entry,
     encode,

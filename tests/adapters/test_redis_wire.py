@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.mixed.vectors import Said, load, meaning
-from txsocketio.adapters.redis_sharded import decode_message, encode_message, opts_of_event
-from txsocketio.adapters.redis_wire import (
+from txsocketio.adapters.redis.sharded import decode_message, encode_message, opts_of_event
+from txsocketio.adapters.redis.wire import (
     begins_broadcast,
     decode,
     decode_broadcast,

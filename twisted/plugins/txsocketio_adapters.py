@@ -10,37 +10,37 @@ _REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel")
 _SHARDED = tuple(f"{scheme}+sharded" for scheme in _REDIS)
 _STREAMS = tuple(f"{scheme}+streams" for scheme in _REDIS)
 
-_EMITTERS = "txsocketio.adapters.redis_emitter"
+_EMITTERS = "txsocketio.adapters.redis.emitter"
 
 memory = BrokerMaker(("memory",), "txsocketio.adapters.memory:MemoryBroker")
 redis = BrokerMaker(
-    _REDIS, "txsocketio.adapters.redis:RedisBroker", ("txredisapi",), "redis", emitter=f"{_EMITTERS}:classic"
+    _REDIS, "txsocketio.adapters.redis.classic:RedisBroker", ("txredisapi",), "redis", emitter=f"{_EMITTERS}:classic"
 )
 sharded = BrokerMaker(
     _SHARDED,
-    "txsocketio.adapters.redis_sharded:RedisShardedBroker",
+    "txsocketio.adapters.redis.sharded:RedisShardedBroker",
     ("txredisapi",),
     "redis",
     emitter=f"{_EMITTERS}:sharded",
 )
 streams = BrokerMaker(
     _STREAMS,
-    "txsocketio.adapters.redis_streams:RedisStreamsBroker",
+    "txsocketio.adapters.redis.streams:RedisStreamsBroker",
     ("txredisapi",),
     "redis",
     emitter=f"{_EMITTERS}:streams",
 )
 kafka = BrokerMaker(
     ("kafka",),
-    "txsocketio.adapters.kafka:KafkaBroker",
+    "txsocketio.adapters.kafka.broker:KafkaBroker",
     ("kafka",),
     "kafka",
-    emitter="txsocketio.adapters.kafka_emitter:kafka",
+    emitter="txsocketio.adapters.kafka.emitter:kafka",
 )
 rabbitmq = BrokerMaker(
     ("amqp", "amqps"),
-    "txsocketio.adapters.rabbitmq:RabbitMQBroker",
+    "txsocketio.adapters.rabbitmq.broker:RabbitMQBroker",
     ("pika",),
     "rabbitmq",
-    emitter="txsocketio.adapters.rabbitmq_emitter:rabbitmq",
+    emitter="txsocketio.adapters.rabbitmq.emitter:rabbitmq",
 )

@@ -1,0 +1,1 @@
+"""RabbitMQ: `broker.py` is how servers use it, `client.py` and what lies below knows nothing of Socket.IO."""
