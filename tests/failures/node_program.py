@@ -135,7 +135,7 @@ class Node:
         """Wait until the sessions of all clients are stored as they are."""
         await deferLater(reactor, 0)
         if self.io.broker is not None:
-            await self.io.root.adapter.recovery.stored()
+            await self.io.root.adapter.recovery.keeper.stored()
 
     def sockets(self) -> list[str]:
         """The ids of the clients that are here, as far as this node knows."""

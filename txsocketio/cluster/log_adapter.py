@@ -181,7 +181,7 @@ class LogAdapter(ClusterAdapter):
     def stop(self) -> Deferred[None]:
         self._unread.clear()
         self.recovery.stop()
-        return all_of([super().stop(), self.recovery.stored()])
+        return all_of([super().stop(), self.recovery.keeper.stored()])
 
     # --- order ---
 

@@ -15,17 +15,17 @@ from the broker again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
-from math import ceil
 from random import getrandbits
 from typing import TYPE_CHECKING, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError
+from twisted.internet.defer import CancelledError, TimeoutError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from txsocketio.cluster import sessions as stored_sessions
+from txsocketio.cluster.keeper import SessionKeeper
 from txsocketio.cluster.messages import BROADCAST, Message
 from txsocketio.cluster.sessions import Sessions, StoredSession
 from txsocketio.cluster.socket import ClusterSocket
@@ -40,10 +40,7 @@ from txsocketio.socketio.socket import CONNECTING
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IDelayedCall
-
     from txsocketio.cluster.log_adapter import LogAdapter
-    from txsocketio.engineio.deadlines import Deadline
     from txsocketio.socketio.namespace import Namespace
 
 T = TypeVar("T")
@@ -57,15 +54,8 @@ PAUSE = 0.1
 #: Seconds until an unknown session is looked for again, where others store it when they notice that its client is gone.
 LATE = 0.2
 
-#: Seconds for which a new client waits until its session is stored, and a closing server until all are.
-STORE_TIMEOUT = 1.0
-
 #: How often a session that changes under our hands is asked for.
 ATTEMPTS = 5
-
-#: All sessions are stored anew in this part of the time for which the broker keeps them, in so many steps.
-REFRESH = 1 / 3
-STEPS = 20
 
 
 class ClusterRecovery(Recovery):
@@ -74,6 +64,9 @@ class ClusterRecovery(Recovery):
     Args:
         adapter: whose clients they are.
         sessions: where the broker keeps them.
+
+    Attributes:
+        keeper: what stores them there.
     """
 
     def __init__(self, namespace: Namespace, adapter: LogAdapter, sessions: Sessions) -> None:
@@ -81,14 +74,8 @@ class ClusterRecovery(Recovery):
         self._adapter = adapter
         self._sessions = sessions
         self._clock = namespace.clock
-        self._changed: dict[ClusterSocket, None] = {}
+        self.keeper = SessionKeeper(namespace, adapter.broker, self, sessions)
         self._coming: set[ClusterSocket] = set()
-        self._storing: set[Deferred[None]] = set()
-        self._store_due: IDelayedCall | None = None
-        self._refresh_due: Deadline | None = None
-        self._to_refresh: list[ClusterSocket] = []
-        self._step = self.options.max_disconnection_duration * REFRESH / STEPS
-        self._has_complained = False
 
     def offset_of(self, position: int) -> str:
         return self._adapter.offset_of(position)
@@ -189,7 +176,7 @@ class ClusterRecovery(Recovery):
         """Store the session of a new client, or take over that of one that comes back; it is closed if that fails."""
         if not socket.recovered:
             socket.begin(new_sid(), self.log.position)
-            await self._for_a_moment(self._soon(self._store(socket)))
+            await self.keeper.for_a_moment(self.keeper.store(socket))
             return
         try:
             if await self._take_over(socket) and await self._read_older(socket):
@@ -205,7 +192,7 @@ class ClusterRecovery(Recovery):
         before = stored_sessions.decode(socket.stored or b"")
         for _ in range(ATTEMPTS):
             _insist(socket)
-            ours = self._encoded(self.session_of(socket), socket.claim, self._adapter.broker.node)
+            ours = self.keeper.encoded(self.session_of(socket), socket.claim, self._adapter.broker.node)
             stored = await self._patiently(partial(self._sessions.swap, socket.pid, socket.stored, ours))
             if stored == ours:
                 socket.stored = ours
@@ -248,11 +235,11 @@ class ClusterRecovery(Recovery):
     def admit(self, socket: RecoverableSocket) -> list[Outgoing] | None:
         assert isinstance(socket, ClusterSocket)
         self._coming.discard(socket)
-        self._await_refresh()
+        self.keeper.await_refresh()
         if not socket.recovered:
             if socket.floor != self.log.position:
                 socket.begin(socket.pid, self.log.position)
-                self._changed[socket] = None
+                self.keeper.store(socket)
             return []
         if socket.position < self.log.start:
             return None
@@ -277,9 +264,10 @@ class ClusterRecovery(Recovery):
         for socket in [*self._coming, *(() if connected is None else (connected,))]:
             assert isinstance(socket, ClusterSocket)
             if socket.id == id and socket.claim < claim:
-                self._lose(socket)
+                self.lose(socket)
 
-    def _lose(self, socket: ClusterSocket) -> None:
+    def lose(self, socket: ClusterSocket) -> None:
+        """Another node has the session of this socket."""
         self._coming.discard(socket)
         if self.connected.get(socket.pid) is socket:
             del self.connected[socket.pid]
@@ -293,20 +281,20 @@ class ClusterRecovery(Recovery):
             socket.is_left = True
             if reason not in FINAL:
                 session = self.session_of(socket)
-                socket.left_as = self._encoded(session, socket.claim, "")
+                socket.left_as = self.keeper.encoded(session, socket.claim, "")
                 self.away.add(StoredSession(socket.left_as, session.pid, session.id, session.rooms, session.data))
-            self._soon(self._store(socket))
+            self.keeper.store(socket)
 
     def forget(self, socket: RecoverableSocket) -> None:
         assert isinstance(socket, ClusterSocket)
         self._coming.discard(socket)
         socket.is_left = True
-        self._soon(self._store(socket))
+        self.keeper.store(socket)
         super().forget(socket)
 
     def _expired(self, session: RecoverySession) -> None:
         assert isinstance(session, StoredSession)
-        self._soon(self._expire(session))
+        self.keeper.soon(self._expire(session))
 
     async def _expire(self, session: StoredSession) -> None:
         """Its time is over, unless its client has come back to another node."""
@@ -315,121 +303,8 @@ class ClusterRecovery(Recovery):
             super()._expired(session)
 
     def stop(self) -> None:
-        for due in (self._store_due, self._refresh_due):
-            if due is not None:
-                due.cancel()
-        self._store_due = self._refresh_due = None
-        self._to_refresh.clear()
+        self.keeper.stop()
         super().stop()
-
-    def stored(self) -> Deferred[None]:
-        """Fires when nothing is to be stored any more, soon also when the broker is away."""
-        return self._for_a_moment(DeferredList([*self._storing]))
-
-    # --- what is stored ---
-
-    def changed(self, socket: ClusterSocket) -> None:
-        """Rooms or data of the socket are not what they were: to be stored at the end of this turn."""
-        if self.connected.get(socket.pid) is socket:
-            self._changed[socket] = None
-            self._store_soon(0)
-
-    def _store_soon(self, seconds: float) -> None:
-        if self._store_due is None:
-            self._store_due = self._clock.callLater(seconds, self._store_changed)
-
-    def _store_changed(self) -> None:
-        self._store_due = None
-        changed, self._changed = self._changed, {}
-        for socket in changed:
-            self._soon(self._store(socket))
-
-    def _soon(self, storing: Coroutine[Deferred[Json], Json, None]) -> Deferred[None]:
-        done = Deferred.fromCoroutine(storing)
-        self._storing.add(done)
-        done.addErrback(self._failed)
-        return done.addBoth(lambda _: self._storing.discard(done))
-
-    def _for_a_moment(self, done: Deferred[Json]) -> Deferred[None]:
-        """Fires when it is done, or has taken too long."""
-        waiting: Deferred[None] = Deferred(lambda waiting: waiting.callback(None))
-        done.addBoth(lambda _: None if waiting.called else waiting.callback(None))
-        return waiting.addTimeout(STORE_TIMEOUT, self._clock)
-
-    def _encoded(self, session: RecoverySession, claim: int, node: str) -> bytes:
-        name, offset = self._namespace.name, self.offset_of(session.floor)
-        try:
-            return stored_sessions.encode(session, name, node, claim, offset)
-        except (TypeError, ValueError, OverflowError) as error:
-            if not self._has_complained:
-                self._has_complained = True
-                log.warn("socket.data that cannot be stored is lost in a recovery: {error}", error=error)
-            session.data = {}
-            return stored_sessions.encode(session, name, node, claim, offset)
-
-    async def _store(self, socket: ClusterSocket, refresh: bool = False) -> None:
-        """Store the session as it is now, or, if only its time is to be prolonged, once more as it is."""
-        if socket.is_storing:
-            return
-        socket.is_storing = True
-        try:
-            while True:
-                wanted = self._wanted(socket)
-                if wanted == socket.stored and not refresh:
-                    return
-                refresh = False
-                stored = await self._sessions.swap(socket.pid, socket.stored, wanted)
-                if stored == wanted:
-                    socket.stored, socket.outage = wanted, self._adapter.broker.outages
-                elif not self._is_still_ours(socket, stored):
-                    return self._lose(socket)
-        except BrokerUnavailable:
-            if self._namespace.name in self._adapter.broker.adapters:  # else the server is closed
-                self._changed[socket] = None
-                self._store_soon(STORE_TIMEOUT)
-        finally:
-            socket.is_storing = False
-
-    def _wanted(self, socket: ClusterSocket) -> bytes | None:
-        if socket.is_left:
-            return socket.left_as
-        return self._encoded(self.session_of(socket), socket.claim, self._adapter.broker.node)
-
-    def _is_still_ours(self, socket: ClusterSocket, stored: bytes | None) -> bool:
-        """Whether a session that is not stored as it was is ours to be stored again.
-
-        It is if the answer to an earlier swap was lost, or if the broker may have forgotten it in an outage. Else
-        another node has taken it.
-        """
-        if stored is None:
-            is_ours = socket.outage != self._adapter.broker.outages
-        else:
-            now = stored_sessions.decode(stored)
-            is_ours = now.node == self._adapter.broker.node and now.claim == socket.claim
-        socket.stored, socket.outage = stored, self._adapter.broker.outages
-        return is_ours
-
-    def _await_refresh(self) -> None:
-        if self._refresh_due is None:
-            deadlines = self._namespace.server.engine.deadlines
-            self._refresh_due = deadlines.start(self._step, self._refresh)
-
-    def _refresh(self) -> None:
-        """Prolong the time of some sessions, so that in `STEPS` steps it is done for all."""
-        self._refresh_due = None
-        if not self._to_refresh:
-            self._to_refresh = [socket for socket in self.connected.values() if isinstance(socket, ClusterSocket)]
-            self._batch = ceil(len(self._to_refresh) / STEPS)
-        for socket in self._to_refresh[-self._batch :]:
-            if self.connected.get(socket.pid) is socket:
-                self._soon(self._store(socket, refresh=True))
-        del self._to_refresh[-self._batch :]
-        if self.connected:
-            self._await_refresh()
-
-    def _failed(self, failure: Json) -> None:
-        if failure.check(BrokerUnavailable) is None:
-            log.failure("A session of {namespace} could not be stored", failure, namespace=self._namespace.name)
 
 
 def _claim_after(claim: int) -> int:

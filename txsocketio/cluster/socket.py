@@ -71,11 +71,11 @@ class ClusterSocket(RecoverableSocket):
 
     def join(self, rooms: RoomNames) -> None:
         super().join(rooms)
-        self._recovery.changed(self)
+        self._recovery.keeper.changed(self)
 
     def leave(self, rooms: RoomNames) -> None:
         super().leave(rooms)
-        self._recovery.changed(self)
+        self._recovery.keeper.changed(self)
 
     @property
     def data(self) -> Json:
@@ -84,15 +84,15 @@ class ClusterSocket(RecoverableSocket):
         What is set in that dict is stored at once; what is changed deeper inside of it, at the next refresh.
         """
         if self._data is None:
-            self._data = ObservedDict({}, partial(self._recovery.changed, self))
+            self._data = ObservedDict({}, partial(self._recovery.keeper.changed, self))
         return self._data
 
     @data.setter
     def data(self, data: Json) -> None:
         if data.__class__ is dict:
-            data = ObservedDict(data, partial(self._recovery.changed, self))
+            data = ObservedDict(data, partial(self._recovery.keeper.changed, self))
         self._data = data
-        self._recovery.changed(self)
+        self._recovery.keeper.changed(self)
 
     def clean_up(self, reason: str) -> None:
         super().clean_up(reason)
