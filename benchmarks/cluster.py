@@ -8,6 +8,7 @@ servers are on one core; broker and load are on another. The brokers are those o
 
     fan-out     1000 clients, 20 events a second
     slow, fast  1 client, 100 and 2000 events a second
+    stall       how long an event loop was held up at worst meanwhile (fast), by itself or by the other server
     most        the highest rate of which all arrives, within half a second (99 of 100)
     elsewhere   2000 events a second for a room in which the other server has nobody: its CPU time for each
 """
@@ -98,6 +99,7 @@ class Pair:
             if load.returncode:
                 raise Failed(f"{load.stderr.strip()}\n{receiver.complaints()}{sender.complaints()}".rstrip())
         sample: Sample = json.loads(load.stdout)
+        sample["stall_ms"] = max(float(started.report[-1]) for started in (sender, receiver))
         return sample
 
     def highest_rate(self) -> float:
@@ -128,6 +130,7 @@ def measure(pair: Pair) -> dict[str, float]:
         "fast p99": fast["p99_ms"],
         "fast sender": fast["sender_us"],
         "fast receiver": fast["receiver_us"],
+        "stall": fast["stall_ms"],
         "most": pair.highest_rate(),
         "elsewhere": elsewhere["receiver_us"],
     }

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cases import Case
@@ -62,11 +62,12 @@ class Bench:
 
 @dataclass(frozen=True)
 class Started:
-    """A server that is running."""
+    """A server that is running, or has ended: then `report` is what it has printed besides its port."""
 
     port: int
     pid: int
     errors: Path
+    report: list[str] = field(default_factory=list)
 
     def complaints(self) -> str:
         """The last of what it wrote to its standard error."""
@@ -94,9 +95,12 @@ def server(command: Sequence[str], core: int) -> Iterator[Started]:
                 line = process.stdout.readline() if process.stdout else ""
                 if not line.strip().isdigit():
                     raise Failed(f"{' '.join(command)} did not start:\n{_text_of(Path(errors.name))}")
-                yield Started(int(line), process.pid, Path(errors.name))
+                started = Started(int(line), process.pid, Path(errors.name))
+                yield started
             finally:
                 _end(process)
+            if process.stdout:
+                started.report += process.stdout.read().split()
 
 
 def on_core(core: int) -> tuple[str, ...]:

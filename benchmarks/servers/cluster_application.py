@@ -1,8 +1,12 @@
-"""One node of the cluster benchmarks on txsocketio: cluster_application.py URL [recovery]."""
+"""One node of the cluster benchmarks on txsocketio: cluster_application.py URL [recovery].
+
+It prints its port, and in the end for how many milliseconds its reactor was held up at worst.
+"""
 
 import sys
 
 from lifetime import end_with_stdin
+from stalls import Stalls
 from twisted.internet import reactor
 
 from txsocketio import Server
@@ -24,6 +28,8 @@ def connected(socket):
 def listen(_):
     port = reactor.listenTCP(0, io.site(), interface="127.0.0.1")
     print(port.getHost().port, flush=True)
+    stalls = Stalls()
+    reactor.addSystemEventTrigger("after", "shutdown", lambda: print(1000 * stalls.longest))
 
 
 io.start().addCallback(listen)

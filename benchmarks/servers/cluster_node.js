@@ -1,10 +1,14 @@
 // One node of the cluster benchmarks on Node's socket.io: cluster_node.js URL [recovery].
+// It prints its port, and in the end for how many milliseconds its event loop was held up at worst.
 
 const { createServer } = require("node:http");
 const { Server } = require("socket.io");
 const { createClient } = require("redis");
 const { createAdapter, createShardedAdapter } = require("@socket.io/redis-adapter");
 const { createAdapter: createStreamsAdapter } = require("@socket.io/redis-streams-adapter");
+
+// Milliseconds between two looks at the clock.
+const INTERVAL = 5;
 
 const [url, recovery] = process.argv.slice(2);
 const kind = /^redis\+?(\w*):/.exec(url)[1];
@@ -24,8 +28,25 @@ async function main() {
     socket.on("publish", (data) => io.emit("news", data));
     socket.on("whisper", (data) => io.to("elsewhere").emit("news", data));
   });
-  httpServer.listen(0, "127.0.0.1", () => console.log(httpServer.address().port));
+  httpServer.listen(0, "127.0.0.1", () => {
+    console.log(httpServer.address().port);
+    watch();
+  });
+}
+
+let longest = 0;
+
+function watch() {
+  let last = performance.now();
+  setInterval(() => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last - INTERVAL);
+    last = now;
+  }, INTERVAL);
 }
 
 main();
-process.stdin.resume().on("end", () => process.exit());
+process.stdin.resume().on("end", () => {
+  console.log(longest);
+  process.exit();
+});
