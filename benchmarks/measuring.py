@@ -100,7 +100,7 @@ def server(command: Sequence[str], core: int) -> Iterator[Started]:
             finally:
                 _end(process)
             if process.stdout:
-                started.report += process.stdout.read().split()
+                started.report.extend(process.stdout.read().split())
 
 
 def on_core(core: int) -> tuple[str, ...]:
