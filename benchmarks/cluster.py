@@ -8,7 +8,7 @@ servers are on one core; broker and load are on another. The brokers are those o
 
     fan-out     1000 clients, 20 events a second
     slow, fast  1 client, 100 and 2000 events a second
-    stall       how long an event loop was held up at worst meanwhile (fast), by itself or by the other server
+    stall       how long an event loop was held up at worst meanwhile (fast), other than by waiting for its core
     most        the highest rate of which all arrives, within half a second (99 of 100)
     elsewhere   2000 events a second for a room in which the other server has nobody: its CPU time for each
 """
