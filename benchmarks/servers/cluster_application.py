@@ -1,6 +1,6 @@
-"""One node of the cluster benchmarks on txsocketio: cluster_application.py URL [recovery].
+"""One node of the cluster benchmarks on txsocketio: cluster_application.py URL [recovery] [watch].
 
-It prints its port, and in the end for how many milliseconds its reactor was held up at worst.
+It prints its port and, if it is to watch that, in the end for how many milliseconds its reactor was held up at worst.
 """
 
 import sys
@@ -11,7 +11,7 @@ from twisted.internet import reactor
 
 from txsocketio import Server
 
-io = Server(adapter=sys.argv[1], connection_state_recovery=sys.argv[2:] == ["recovery"])
+io = Server(adapter=sys.argv[1], connection_state_recovery="recovery" in sys.argv)
 
 
 @io.on("connection")
@@ -28,8 +28,9 @@ def connected(socket):
 def listen(_):
     port = reactor.listenTCP(0, io.site(), interface="127.0.0.1")
     print(port.getHost().port, flush=True)
-    stalls = Stalls()
-    reactor.addSystemEventTrigger("after", "shutdown", lambda: print(1000 * stalls.longest))
+    if "watch" in sys.argv:
+        stalls = Stalls()
+        reactor.addSystemEventTrigger("after", "shutdown", lambda: print(1000 * stalls.longest))
 
 
 io.start().addCallback(listen)

@@ -1,5 +1,5 @@
-// One node of the cluster benchmarks on Node's socket.io: cluster_node.js URL [recovery].
-// It prints its port, and in the end for how many milliseconds its event loop was held up at worst.
+// One node of the cluster benchmarks on Node's socket.io: cluster_node.js URL [recovery] [watch].
+// It prints its port and, if it is to watch that, in the end for how many milliseconds its event loop was held up at worst.
 
 const { readFileSync } = require("node:fs");
 const { createServer } = require("node:http");
@@ -11,7 +11,7 @@ const { createAdapter: createStreamsAdapter } = require("@socket.io/redis-stream
 // Milliseconds between two looks at the clock.
 const INTERVAL = 5;
 
-const [url, recovery] = process.argv.slice(2);
+const [url, ...words] = process.argv.slice(2);
 const kind = /^redis\+?(\w*):/.exec(url)[1];
 
 async function main() {
@@ -22,7 +22,7 @@ async function main() {
     streams: async () => createStreamsAdapter(await connect()),
   };
   const options = { adapter: await adapters[kind]() };
-  if (recovery) options.connectionStateRecovery = {};
+  if (words.includes("recovery")) options.connectionStateRecovery = {};
   const httpServer = createServer();
   const io = new Server(httpServer, options);
   io.on("connection", (socket) => {
@@ -31,7 +31,7 @@ async function main() {
   });
   httpServer.listen(0, "127.0.0.1", () => {
     console.log(httpServer.address().port);
-    watch();
+    if (words.includes("watch")) watch();
   });
 }
 
@@ -53,6 +53,6 @@ function now() {
 
 main();
 process.stdin.resume().on("end", () => {
-  console.log(longest);
+  if (words.includes("watch")) console.log(longest);
   process.exit();
 });
