@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from threading import Event, Semaphore, Thread
+from functools import partial
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from kafka import TopicPartition
 from kafka.errors import LogTruncationError, OffsetOutOfRangeError
-from twisted.logger import Logger
 
 from txsocketio.adapters.kafka.connections import Complaint, milliseconds, topic_id
+from txsocketio.adapters.kafka.handover import Handover
 from txsocketio.adapters.kafka.outbox import PARTITION, STUCK, Headers
 
 if TYPE_CHECKING:
     from txsocketio.adapters.kafka.connections import Connections
-
-log = Logger()
 
 #: Seconds that one look for records waits, and with it whoever wants the thread to end.
 POLL = 0.25
@@ -33,8 +32,8 @@ OFFSETS_TIMEOUT = 2.0
 #: Seconds between looks at whether a topic is still the same one.
 METADATA_AGE = 1.0
 
-#: How many batches may be on their way to the reactor: one that it works on, one that waits.
-MAX_IN_FLIGHT = 2
+#: Records that the reactor is handed at a time; it may turn to others before the next ones.
+CHUNK = 50
 
 #: How many writers are remembered, and how many records that were there twice.
 MAX_WRITERS = 10_000
@@ -112,7 +111,7 @@ class Following:
         position: the next record to be read.
         first: records before this are read to know the writers, and not handed over.
         topic_id: which topic of that name it is; None where the brokers are too old to say.
-        on_records: called in the reactor with what one look brought, and the position behind it.
+        on_records: called in the reactor with the next records, and the position behind them.
         on_gap: called in the reactor before records from behind the gap are handed over.
     """
 
@@ -157,7 +156,7 @@ class Tail:
         self._reactor = reactor
         self._connections = connections
         self._followed = {each.partition: each for each in followed}
-        self._room = Semaphore(MAX_IN_FLIGHT)
+        self._handover = Handover(reactor)
         self._reopen = Event()
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="kafka-tail", daemon=True)
@@ -208,7 +207,7 @@ class Tail:
         for partition, each in self._followed.items():
             gap = each.find_gap(begins[partition], ends[partition], topic_id(consumer, partition.topic))
             if gap is not None:
-                self._reactor.callFromThread(each.on_gap, gap)
+                self._hand_over([partial(each.on_gap, gap)])
             consumer.seek(partition, each.position)
 
     def _follow(self, consumer: Any) -> None:
@@ -220,25 +219,24 @@ class Tail:
             except (OffsetOutOfRangeError, LogTruncationError):
                 return
             if batches:
-                self._hand_over([(self._followed[partition], records) for partition, records in batches.items()])
+                self._hand_over([act for part, raw in batches.items() for act in self._acts(self._followed[part], raw)])
 
     def _are_the_same(self, consumer: Any) -> bool:
         return all(topic_id(consumer, part.topic) in (None, each.topic_id) for part, each in self._followed.items())
 
-    def _hand_over(self, batches: list[tuple[Following, list[Any]]]) -> None:
-        taken = [(each, each.take(records), each.position) for each, records in batches]
-        while not self._room.acquire(timeout=POLL):
-            if self._stopped.is_set():
-                return
-        self._reactor.callFromThread(self._deliver, taken)
+    def _acts(self, following: Following, raw: list[Any]) -> Iterator[Callable[[], None]]:
+        records = following.take(raw)
+        for first in range(0, len(records), CHUNK):
+            chunk = records[first : first + CHUNK]
+            yield partial(self._deliver, following, chunk, chunk[-1].offset + 1)
+        yield partial(self._deliver, following, [], following.position)
+
+    def _hand_over(self, acts: list[Callable[[], None]]) -> None:
+        while not self._stopped.is_set() and not self._handover.put(acts, POLL):
+            pass
 
     # In the reactor
 
-    def _deliver(self, taken: list[tuple[Following, list[Record], int]]) -> None:
-        self._room.release()
-        for each, records, position in taken:
-            if not self._stopped.is_set():
-                try:
-                    each.on_records(records, position)
-                except Exception:  # noqa: BLE001 - a fault of ours must not cost what comes behind
-                    log.failure("what was read from Kafka could not be handled")
+    def _deliver(self, following: Following, records: list[Record], position: int) -> None:
+        if not self._stopped.is_set():
+            following.on_records(records, position)
