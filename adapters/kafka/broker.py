@@ -62,19 +62,6 @@ class KafkaLogAdapter(PeerLogAdapter):
         return super().position_of(position) if name == self.broker.events.name else None
 
 
-class KafkaSessions:
-    """The sessions of clients; see `Sessions`."""
-
-    def __init__(self, table: KafkaTable) -> None:
-        self._table = table
-
-    def get(self, pid: str) -> Deferred[bytes | None]:
-        return self._table.get(pid.encode())
-
-    def swap(self, pid: str, old: bytes | None, new: bytes | None) -> Deferred[bytes | None]:
-        return self._table.swap(pid.encode(), old, new)
-
-
 class KafkaBroker(PeerLogBroker):
     """A server's connection to Kafka.
 
@@ -111,7 +98,7 @@ class KafkaBroker(PeerLogBroker):
     def adapter(self, namespace: Namespace) -> ClusterAdapter:
         if namespace.options.recovery is None:
             return PeerAdapter(namespace, self)
-        return KafkaLogAdapter(namespace, self, KafkaSessions(self.sessions))
+        return KafkaLogAdapter(namespace, self, self.sessions)
 
     # --- its life ---
 

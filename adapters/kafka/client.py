@@ -142,7 +142,17 @@ class KafkaLog:
         start = Start(max(ends.begin, first - look), first, topic_id)
         self._following = Following(self.topic, start, self._take, self._tell_gap)
         self.progress.move(first)
-        return self._reach(ends.end, self._client.options.start_timeout)
+        return Deferred.fromCoroutine(self._catch_up(ends.end))
+
+    async def _catch_up(self, end: int) -> None:
+        """Wait for as long as reading goes on: a table of many clients is long, and would be begun anew."""
+        position = -1
+        while position < self.progress.position < end:
+            position = self.progress.position
+            with suppress(TimeoutError):
+                await self.progress.reached(end, self._client.options.start_timeout)
+        if self.progress.position < end:
+            raise BrokerUnavailable(f"reading {self.topic} of Kafka does not go on")
 
     def stopped(self) -> None:
         """Nobody reads any more."""

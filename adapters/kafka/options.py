@@ -102,7 +102,9 @@ class KafkaOptions(MemberOptions):
         100_000, "How many sessions of clients each node knows of; beyond it the oldest cannot be recovered there."
     )
     max_sessions_bytes: int = option(64_000_000, "Bytes that these sessions may have together.")
-    start_timeout: float = option(15.0, "Seconds in which the brokers must be reached at start.")
+    start_timeout: float = option(
+        15.0, "Seconds in which the brokers must be reached at start, and in which reading must go on."
+    )
     request_timeout: float = option(5.0, "Seconds that a broker has to answer before the connection is given up.")
     liveness_timeout: float = option(5.0, "Seconds without an answer after which the broker counts as away.")
     delivery_timeout: float = option(

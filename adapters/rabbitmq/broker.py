@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from txsocketio.adapters.rabbitmq.client import Headers, RabbitMQClient
 from txsocketio.adapters.rabbitmq.options import RabbitMQOptions
 from txsocketio.adapters.rabbitmq.stream import STEP, Record, RecordsGone, Stream
-from txsocketio.adapters.rabbitmq.table import Table
+from txsocketio.adapters.rabbitmq.table import RabbitMQTable
 from txsocketio.adapters.rabbitmq.wire import ALL, join, split
 from txsocketio.cluster import wire
 from txsocketio.cluster.adapter import ClusterAdapter
@@ -142,7 +142,7 @@ class RabbitMQBroker(PeerLogBroker):
         self.events.on_record = self._read
         self.events.on_reset = self._begin_anew
         self.progress = self.events.progress
-        self.sessions = Table(clock, publisher, options, f"{options.prefix}.sessions", self.node, lifetime)
+        self.sessions = RabbitMQTable(clock, publisher, options, f"{options.prefix}.sessions", self.node, lifetime)
         self.sessions.on_lost = self._forgotten
         if recovery is not None:
             self.client.attached = [self.events, self.sessions.stream]

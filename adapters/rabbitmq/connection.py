@@ -16,20 +16,18 @@ from pika.adapters.twisted_connection import TwistedProtocolConnection
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.interfaces import IHandshakeListener, IPushProducer
+from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
-
-from txsocketio.adapters.tls import TLS
-from txsocketio.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
     from pika.channel import Channel as PikaChannel
     from twisted.internet.interfaces import IStreamClientEndpoint
 
     from txsocketio.adapters.rabbitmq.options import Address, RabbitMQOptions
+    from txsocketio.adapters.tls import TLS
 
 log = Logger()
 
@@ -154,13 +152,12 @@ def ignore(reason: Exception) -> None:
     """For a channel whose end concerns only those who wait for its answers."""
 
 
-@implementer(IHandshakeListener, IPushProducer)
+@implementer(IPushProducer)
 class Connection(TwistedProtocolConnection):  # type: ignore[misc]
     """A connection that knows whether more should be written to it.
 
     Args:
         parameters: of AMQP.
-        host: whom the certificate has to name, if there is one.
 
     Attributes:
         is_blocked: the broker takes nothing, since it runs out of memory or disk.
@@ -171,11 +168,10 @@ class Connection(TwistedProtocolConnection):  # type: ignore[misc]
     transport: Any
     ready: Deferred[Any] | None
 
-    def __init__(self, parameters: ConnectionParameters, host: str) -> None:
+    def __init__(self, parameters: ConnectionParameters) -> None:
         super().__init__(parameters)
         self.is_blocked = self.is_full = False
         self.on_flow: Callable[[], None] = lambda: None
-        self._host = host
         self._reason: Exception | None = None
         self._ended: Deferred[None] | None = None
 
@@ -228,12 +224,6 @@ class Connection(TwistedProtocolConnection):  # type: ignore[misc]
         getattr(transport, "transport", transport).bufferSize = READ_SIZE
         transport.setTcpNoDelay(True)  # 40 ms less for each request behind another
         super().makeConnection(transport)
-
-    def handshakeCompleted(self) -> None:
-        try:
-            TLS.check(self.transport, self._host)
-        except BrokerUnavailable as error:
-            self.abort(error)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._reason = self._reason or self._impl._error  # what the broker has said, which pika is about to overwrite
@@ -300,7 +290,7 @@ async def connect(
         credentials=PlainCredentials(address.user, address.password),
         heartbeat=max(1, round(options.heartbeat)),
     )
-    connection = Connection(parameters, host[0])
+    connection = Connection(parameters)
     opened = connection.ready  # pika forgets it when it has fired
     assert opened is not None
     endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, *host, timeout=options.connect_timeout)

@@ -94,7 +94,6 @@ class RedisOpener:
         if self._tls is not None and host is not None:
             try:
                 await connection.handshake()
-                self._tls.check(connection.transport, host[0])
             except BaseException:
                 connection.abort("its certificate was not accepted")
                 raise

@@ -13,7 +13,7 @@ from tests.brokers.rabbitmq import RabbitMQServer
 from txsocketio.adapters.rabbitmq.client import RabbitMQClient
 from txsocketio.adapters.rabbitmq.options import RabbitMQOptions
 from txsocketio.adapters.rabbitmq.stream import Record, Stream
-from txsocketio.adapters.rabbitmq.table import Table
+from txsocketio.adapters.rabbitmq.table import RabbitMQTable
 
 Start = Callable[..., Awaitable[RabbitMQServer]]
 
@@ -53,7 +53,7 @@ class Node(RabbitMQClient):
     def share(self, lifetime: float = 60.0) -> Node:
         """Have a table too."""
         name = f"{self.settings.prefix}.table"
-        self.table = Table(reactor, self.publisher, self.settings, name, self.name, lifetime)
+        self.table = RabbitMQTable(reactor, self.publisher, self.settings, name, self.name, lifetime)
         self.on_available = self._available
         self.attached.append(self.table.stream)
         return self

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from kafka import codec
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import Clock, LoopingCall
 from twisted.internet.threads import deferToThread
 
 from tests.adapters.kafka_clients import (
@@ -22,7 +22,8 @@ from tests.adapters.kafka_clients import (
 )
 from tests.brokers.kafka import KafkaServer
 from txsocketio.adapters.kafka.client import LOOK_BACK, KafkaClient, KafkaLog
-from txsocketio.adapters.kafka.queries import PositionGone
+from txsocketio.adapters.kafka.options import KafkaAddress, KafkaOptions
+from txsocketio.adapters.kafka.queries import Ends, PositionGone
 from txsocketio.adapters.kafka.reader import Gap, Record
 from txsocketio.errors import BrokerError, BrokerUnavailable, OptionError
 
@@ -163,15 +164,44 @@ async def test_start_does_not_read_what_was_written_before(kafka: KafkaServer, t
     before.log(topic, before.options.log_settings())
     await before.start()
     await before.stop()
-    await deferToThread(fill, kafka, topic, 200_000)
+    await deferToThread(fill, kafka, topic, 1_000_000)
     client = make_kafka(kafka.url)
     log = client.log(topic, client.options.log_settings())
     reader = Reader(log)
     await client.start()
-    assert log.following.position >= 200_000 - LOOK_BACK
+    assert log.following.position >= 1_000_000 - LOOK_BACK
     await log.append(None, [], b"news")
     await reader.count(1)
-    assert [(record.offset, record.value) for record in reader.records] == [(200_000, b"news")]
+    assert [(record.offset, record.value) for record in reader.records] == [(1_000_000, b"news")]
+
+
+def starting() -> tuple[Clock, KafkaLog, Deferred[None]]:
+    """A log of ten records that a node reads from the start, and what fires when it has."""
+    clock = Clock()
+    log = KafkaClient(clock, KafkaAddress.of("kafka://localhost"), KafkaOptions(), "node").log("topic", {}, True)
+    return clock, log, log.started(Ends(0, 10), None)
+
+
+def test_start_waits_while_reading_goes_on() -> None:
+    """There are many sessions to be read; to begin once more would take as long again."""
+    clock, log, started = starting()
+    for position in (3, 6, 9):
+        clock.advance(KafkaOptions.start_timeout - 1)
+        log.following.on_records([], position)
+    assert not started.called
+    log.following.on_records([], 10)
+    assert started.called
+    assert not clock.getDelayedCalls()
+
+
+def test_start_does_not_wait_for_ever() -> None:
+    """A broker that sends nothing more is given up, and tried again."""
+    clock, log, started = starting()
+    log.following.on_records([], 9)
+    clock.pump([KafkaOptions.start_timeout] * 2)
+    with pytest.raises(BrokerUnavailable, match="does not go on"):
+        started.result.raiseException()
+    started.addErrback(lambda _: None)
 
 
 # Refusals

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import count
 
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 
+from tests.adapters.rabbitmq_nodes import until
 from tests.brokers.kafka import KafkaServer
 from tests.brokers.rabbitmq import RabbitMQServer
-from tests.contract.cluster import Cluster, until
+from tests.contract.cluster import Cluster
 from tests.contract.kinds import KINDS
 from tests.programs import Program
 from txsocketio import BrokerUnavailable, Emitter, UnserializableData
@@ -88,7 +91,7 @@ async def test_rabbitmq_that_is_frozen_or_restarted(own_rabbitmq: Callable[..., 
 
 
 @pytest.mark.timeout(90)
-async def test_kafka_that_is_frozen_or_restarted(own_kafka: Callable[..., Awaitable[KafkaServer]]) -> None:
+async def test_kafka_that_is_frozen(own_kafka: Callable[..., Awaitable[KafkaServer]]) -> None:
     """The same."""
     server = await own_kafka()
     cluster = Cluster(KIND["kafka"], server)
@@ -102,6 +105,37 @@ async def test_kafka_that_is_frozen_or_restarted(own_kafka: Callable[..., Awaita
     await deferToThread(emitter.emit, "event")
     emitter.close()
     await cluster.stop()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_kafka_that_is_killed(own_kafka: Callable[..., Awaitable[KafkaServer]], blocking: bool) -> None:
+    """The emitter goes on when it is back; what was emitted meanwhile, and failed, does not come later."""
+    server = await own_kafka()
+    cluster = Cluster(KIND["kafka"], server)
+    client = await (await cluster.start()).client()
+    emitter = Emitter({"url": cluster.adapter, "request_timeout": 3.0}, blocking=blocking)  # type: ignore[call-overload]
+
+    def emit(number: int) -> Deferred[None]:
+        return deferToThread(emitter.emit, "n", number) if blocking else emitter.emit("n", number)
+
+    try:
+        await emit(0)
+        await until(lambda: client.events == [["n", 0]])
+        await server.kill()
+        with pytest.raises(BrokerUnavailable):
+            await emit(1)
+        await server.start()
+        for number in count(2):
+            with suppress(BrokerUnavailable):
+                await emit(number)
+                break
+        await until(lambda: ["n", number] in client.events)
+    finally:
+        await (deferToThread(emitter.close) if blocking else emitter.close())
+        await cluster.stop()
+    numbers = [event[1] for event in client.events]
+    assert numbers == sorted(set(numbers) - {1})
 
 
 async def test_log_that_no_server_has_begun(rabbitmq: RabbitMQServer) -> None:

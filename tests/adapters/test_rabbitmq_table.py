@@ -112,3 +112,12 @@ async def test_a_deleted_table_is_told(rabbitmq: RabbitMQServer, nodes: Nodes) -
     await until(lambda: lost and node.is_available)
     assert await node.table.get("key") is None
     assert await node.table.swap("key", None, b"0") == b"0"
+
+
+async def test_records_of_strangers_are_passed_over(rabbitmq: RabbitMQServer, nodes: Nodes) -> None:
+    """Somebody has written to the stream by hand; what comes behind is read all the same."""
+    node = await sharing(nodes, rabbitmq.url)
+    whole = {"key": "key", "base": 9, "time": 0, "deleted": False, "swap": "one"}
+    for headers in ({"key": "key"}, {**whole, "base": "9"}, {**whole, "key": 7}):
+        await node.table.stream.append(b"stranger", headers)
+    assert await node.table.swap("key", None, b"A") == b"A"

@@ -14,7 +14,6 @@ from twisted.internet.task import deferLater
 
 from tests.adapters.redis_clients import Log, OwnRedis, Watched
 from tests.certificate import self_signed_pem
-from tests.conftest import LoggedErrors
 from txsocketio.errors import BrokerError, BrokerUnavailable, OptionError
 
 Client = Callable[..., Watched]
@@ -351,14 +350,12 @@ async def test_certificate_of_another_host_is_refused(own_redis: OwnRedis, clien
     redis.certificate.write_bytes(self_signed_pem([DNSName("other.example")]))
     await redis.restart()
     for host in ("127.0.0.1", "localhost"):
-        with pytest.raises(BrokerUnavailable, match="Mismatch"):
+        with pytest.raises(BrokerUnavailable, match=r"but of other\.example"):
             await client(redis.url.replace("127.0.0.1", host), ca_file=str(redis.certificate)).start(timeout=0.5)
 
 
-async def test_certificate_for_no_host_is_refused(
-    own_redis: OwnRedis, client: Client, logged_errors: LoggedErrors, tmp_path: Path
-) -> None:
-    """One without subjectAltName, which Twisted lets pass for any host, and before a password is sent."""
+async def test_certificate_for_no_host_is_refused(own_redis: OwnRedis, client: Client) -> None:
+    """One without subjectAltName, and before a password is sent."""
     redis = await own_redis(tls=True)
     redis.certificate.write_bytes(self_signed_pem(()))
     await redis.restart()
@@ -367,7 +364,6 @@ async def test_certificate_for_no_host_is_refused(
         await ours.start(timeout=0.5)
     assert await redis.cli("INFO", "commandstats") == "# Commandstats"
     await ours.stop()
-    logged_errors.take()
 
 
 async def test_file_of_authorities_is_read_at_once(client: Client, tmp_path: Path) -> None:
