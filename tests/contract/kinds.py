@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
-    """A way to join servers.
+    """A way to join servers. It is hashable, so that pytest runs the tests of one kind after one another.
 
     Attributes:
         id: names it in the results.

@@ -35,7 +35,7 @@ FORGETFUL = {"connection_state_recovery": {"max_disconnection_duration": 60.0, "
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" in metafunc.fixturenames:
         kinds = [kind for kind in KINDS if kind.recovers and kind.fixture]
-        metafunc.parametrize("kind", kinds, ids=lambda kind: kind.id, scope="session")
+        metafunc.parametrize("kind", kinds, ids=lambda kind: kind.id, scope="package")
 
 
 def adapter_of(kind: Kind, broker: BrokerServer, **options: object) -> dict[str, object]:
@@ -44,7 +44,7 @@ def adapter_of(kind: Kind, broker: BrokerServer, **options: object) -> dict[str,
     return {**({"url": adapter} if isinstance(adapter, str) else adapter), **options}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clients() -> Iterator[Clients]:
     """The process with all clients."""
     clients = Clients()
@@ -54,13 +54,13 @@ def clients() -> Iterator[Clients]:
     assert not clients.complaints, clients.complaints
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def broker(kind: Kind) -> Iterator[BrokerServer]:
     with running(BROKERS[kind.fixture or ""]) as broker:
         yield broker
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lasting_cluster(kind: Kind, broker: BrokerServer) -> Iterator[Cluster]:
     cluster = Cluster(broker, adapter_of(kind, broker), FORGETFUL)
     yield cluster

@@ -42,7 +42,7 @@ AT_ONCE, SOON = 1.0, 15.0
 QUESTIONS = ("fetch_sockets", "server_side_call", "call")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lasting_cluster(kind: Kind, broker: BrokerServer) -> Iterator[Cluster]:
     options = {**IMPATIENCE[kind.fixture or ""], "max_outbox": MAX_OUTBOX}
     cluster = Cluster(broker, adapter_of(kind, broker, **options), kind.options)
