@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from functools import partial
 from secrets import token_hex
 
 import pytest
@@ -13,7 +14,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from tests.brokers.fixtures import running
+from tests.brokers.fixtures import FAILED, running
 from tests.brokers.kafka import KafkaServer
 from tests.brokers.rabbitmq import RabbitMQServer
 from tests.brokers.redis import RedisServer
@@ -62,25 +63,27 @@ def broker(kind: Kind) -> Iterator[BrokerServer]:
 
 @pytest.fixture(scope="package")
 def lasting_cluster(kind: Kind, broker: BrokerServer) -> Iterator[Cluster]:
-    cluster = Cluster(broker, adapter_of(kind, broker), FORGETFUL)
+    cluster = Cluster(broker, partial(adapter_of, kind, broker), FORGETFUL)
     yield cluster
     blockon(Deferred.fromCoroutine(cluster.end()))
 
 
 @pytest.fixture
-def cluster(lasting_cluster: Cluster) -> Cluster:
-    """Nodes that all work; a test may do what it likes to them and to their broker."""
+def cluster(lasting_cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Nodes that all work; a test may do what it likes to them and to their broker. One that fails leaves nothing."""
     cluster = lasting_cluster
 
     async def prepare() -> None:
         is_new = not cluster.nodes
         await cluster.start(NODES - len(cluster.nodes))
         await cluster.ready()
-        if is_new:
+        if is_new and isinstance(cluster.broker, RabbitMQServer):
             await deferLater(reactor, SETTLING)
 
     blockon(Deferred.fromCoroutine(prepare()))
-    return cluster
+    yield cluster
+    if request.node.stash[FAILED]:
+        blockon(Deferred.fromCoroutine(cluster.begin_anew()))
 
 
 @pytest.fixture

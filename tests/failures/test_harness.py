@@ -22,7 +22,7 @@ def recovers() -> bool:
 @pytest.fixture(scope="module")
 def lasting_cluster(recovers: bool) -> Iterator[Cluster]:
     """A server without a broker."""
-    cluster = Cluster(None, None, RECOVERY if recovers else {})
+    cluster = Cluster(None, lambda: None, RECOVERY if recovers else {})
     yield cluster
     blockon(Deferred.fromCoroutine(cluster.end()))
 

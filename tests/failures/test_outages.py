@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from pytest_twisted import blockon
@@ -45,7 +46,7 @@ QUESTIONS = ("fetch_sockets", "server_side_call", "call")
 @pytest.fixture(scope="module")
 def lasting_cluster(kind: Kind, broker: BrokerServer) -> Iterator[Cluster]:
     options = {**IMPATIENCE[kind.fixture or ""], "max_outbox": MAX_OUTBOX}
-    cluster = Cluster(broker, adapter_of(kind, broker, **options), kind.options)
+    cluster = Cluster(broker, partial(adapter_of, kind, broker, **options), kind.options)
     yield cluster
     blockon(Deferred.fromCoroutine(cluster.end()))
 
