@@ -8,7 +8,7 @@ CLIENT := .cache/client
 # Tests of brokers wait most of the time, so that more of them run than there are cores.
 WORKERS ?= 3
 
-.PHONY: run test lint types pytest docs bench bench-cluster clean
+.PHONY: run test setup lint types pytest docs bench bench-cluster clean
 
 # The demo on port 3000. ARGS are handed to it: make run ARGS="--listen tcp:4000".
 run: $(VENV)/run client
@@ -21,7 +21,13 @@ client:
 	@test -d $(CLIENT)/node_modules/socket.io-client || ! command -v npm >/dev/null || \
 	npm install --silent --prefix $(CLIENT) socket.io-client@4 || echo "npm failed: the page will use the CDN"
 
-test: lint types docs pytest
+# What can be done at the same time is, most of all what waits for a network.
+test: $(VENV)/test $(VENV)/docs
+	@$(MAKE) --jobs=3 --output-sync setup lint types docs
+	@$(MAKE) pytest
+
+setup:
+	tests/setup.sh
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .
@@ -30,9 +36,8 @@ lint: $(VENV)/test
 types: $(VENV)/test
 	$(BIN)/mypy
 
-pytest: $(VENV)/test
-	tests/setup.sh
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+pytest: $(VENV)/test setup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 docs: $(VENV)/docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
@@ -40,8 +45,7 @@ docs: $(VENV)/docs
 bench: $(VENV)/run
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
-bench-cluster: $(VENV)/test
-	tests/setup.sh
+bench-cluster: $(VENV)/test setup
 	$(BIN)/python benchmarks/cluster.py $(ARGS)
 
 clean:

@@ -27,10 +27,13 @@ from tests.fake_broker import install
 
 ROOT = Path(__file__).parent.parent
 
-pytest_plugins = ["tests.brokers.fixtures"]
+pytest_plugins = ["tests.brokers.fixtures", "tests.distribution"]
 
 #: Seconds a test may take when it has no mark of its own, as in @pytest.mark.timeout(60).
 TIMEOUT = 20.0
+
+#: The function of a test as it was written: one that is run again is bounded already.
+UNBOUNDED = pytest.StashKey[Callable[..., Coroutine[Any, Any, None]]]()
 
 #: Seconds that connections and timers get to go away after a test.
 SETTLING = 2.0
@@ -86,9 +89,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     """Bound the time of tests that wait. One that blocks the reactor is ended by faulthandler (pyproject.toml)."""
-    if inspect.iscoroutinefunction(pyfuncitem.obj):
+    test = pyfuncitem.stash.setdefault(UNBOUNDED, pyfuncitem.obj)
+    if inspect.iscoroutinefunction(test):
         mark = pyfuncitem.get_closest_marker("timeout")
-        pyfuncitem.obj = bounded(pyfuncitem.obj, mark.args[0] if mark else TIMEOUT)
+        pyfuncitem.obj = bounded(test, mark.args[0] if mark else TIMEOUT)
 
 
 def bounded(test: Callable[..., Coroutine[Any, Any, None]], seconds: float) -> Callable[..., Coroutine[Any, Any, None]]:

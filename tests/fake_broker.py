@@ -41,6 +41,9 @@ class FakeBroker:
     """Notes what it is asked in `asked`. What it does lasts until the test fires it in `begun`."""
 
     options_class = FakeOptions
+    node = "fake"
+    is_available = True
+    outages = dropped = given_up = 0
 
     def __init__(self, server: Server, url: str, options: FakeOptions) -> None:
         self.server = server

@@ -13,8 +13,11 @@ from txsocketio.socketio.options import RecoveryOptions, ServerOptions
 
 PAGE = (ROOT / "docs" / "howto" / "limits.rst").read_text(encoding="utf-8")
 
-#: The cells of each row: the option or the constant, its value, what it limits, what happens.
-ROWS = [[cell.strip() for cell in line.split("|")] for line in PAGE.splitlines() if line.count("|") == 3]
+#: The cells of each line of the tables, their headers included.
+LINES = [[cell.strip() for cell in line.split("|")] for line in PAGE.splitlines() if line.count("|") == 3]
+
+#: Of each row: the option or the constant, its value, what it limits, what happens.
+ROWS = [line for line in LINES if not line[0].startswith(":header:")]
 VALUES = {name.strip("`"): literal_eval(value.strip("`")) for name, value, _, _ in ROWS}
 
 #: Options that limit nothing; a new one has to be put here, or into the page.

@@ -15,8 +15,11 @@ from txsocketio.socketio.rooms import Rooms
 
 PAGE = (ROOT / "docs" / "reference" / "node.rst").read_text(encoding="utf-8")
 
-#: The cells of each row: Node's names, ours, since when, the test, and what differs.
-ROWS = [[cell.strip() for cell in line.split("|")] for line in PAGE.splitlines() if line.count("|") == 4]
+#: The cells of each line of the tables, their headers included.
+LINES = [[cell.strip() for cell in line.split("|")] for line in PAGE.splitlines() if line.count("|") == 4]
+
+#: Of each row: Node's names, ours, since when, the test, and what differs.
+ROWS = [line for line in LINES if not line[0].startswith(":header:")]
 
 NOTHING = "—"
 

@@ -11,6 +11,7 @@ APPLICATION = """
 import re
 from twisted.internet.defer import Deferred
 from txsocketio import AckTimeout, ConnectionRefused, Emitter, Server, Socket
+from txsocketio.cluster.broker import Broker
 
 io = Server(ping_interval=20.0)
 
@@ -59,6 +60,16 @@ reveal_type(io.engine.clients_count)  # int
 reveal_type(io.close())  # Deferred[None]
 reveal_type(Emitter("redis:").of("a").to("b").volatile.emit("c"))  # Deferred[None]
 reveal_type(Emitter("redis:", blocking=True).in_("a").sockets_join("b"))  # None
+if io.broker is not None:
+    reveal_type(io.broker.node)  # str
+    reveal_type(io.broker.is_available)  # bool
+    reveal_type(io.broker.outages + io.broker.dropped + io.broker.given_up)  # int
+
+
+def join(io: Server, broker: Broker) -> None:
+    io.broker = broker
+
+
 io.nothing_of_the_kind  # error
 io.to(1)  # error
 """

@@ -1,8 +1,12 @@
-"""The brokers as fixtures: one of each for the whole run, and as many as wanted for tests that harm them."""
+"""The brokers as fixtures: one of each for the whole run, and as many as wanted for tests that harm them.
+
+A RabbitMQ or Kafka takes seconds to start. One without settings of its own that a test has harmed, and that passed,
+is mended and given to the next one; a test that fails leaves nothing behind, and begins anew when it is run again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -17,6 +21,17 @@ from tests.brokers.server import BrokerServer
 from tests.conftest import require
 
 Server = TypeVar("Server", bound=BrokerServer)
+
+#: Whether a test has failed so far.
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note what has failed."""
+    report = yield
+    item.stash[FAILED] = report.failed or (report.when != "setup" and item.stash.get(FAILED, False))
+    return report
 
 
 # Shared by all tests: each keeps to names of its own (a key prefix, an exchange, a topic) and does no harm.
@@ -61,17 +76,37 @@ def own_sentinel() -> Iterator[Callable[[], Coroutine[Any, Any, RedisSentinel]]]
 
 
 @pytest.fixture
-def own_rabbitmq() -> Iterator[Callable[..., Coroutine[Any, Any, RabbitMQServer]]]:
-    """Starts a RabbitMQ for this test alone, which takes 4 to 15 s; takes what RabbitMQServer takes."""
-    with owned(RabbitMQServer) as start:
+def own_rabbitmq(
+    request: pytest.FixtureRequest, spare_rabbitmqs: list[RabbitMQServer]
+) -> Iterator[Callable[..., Coroutine[Any, Any, RabbitMQServer]]]:
+    """Gives a RabbitMQ that this test alone uses, in 4 to 15 s if it is new; takes what RabbitMQServer takes."""
+    with lent(RabbitMQServer, spare_rabbitmqs, request.node) as start:
         yield start
 
 
 @pytest.fixture
-def own_kafka() -> Iterator[Callable[..., Coroutine[Any, Any, KafkaServer]]]:
-    """Starts a Kafka for this test alone; takes what KafkaServer takes."""
-    with owned(KafkaServer) as start:
+def own_kafka(
+    request: pytest.FixtureRequest, spare_kafkas: list[KafkaServer]
+) -> Iterator[Callable[..., Coroutine[Any, Any, KafkaServer]]]:
+    """Gives a Kafka that this test alone uses; takes what KafkaServer takes."""
+    with lent(KafkaServer, spare_kafkas, request.node) as start:
         yield start
+
+
+@pytest.fixture(scope="session")
+def spare_rabbitmqs() -> Iterator[list[RabbitMQServer]]:
+    """Those that nobody uses now."""
+    servers: list[RabbitMQServer] = []
+    with removing(servers):
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def spare_kafkas() -> Iterator[list[KafkaServer]]:
+    """Those that nobody uses now."""
+    servers: list[KafkaServer] = []
+    with removing(servers):
+        yield servers
 
 
 @contextmanager
@@ -94,8 +129,39 @@ def owned(kind: type[Server]) -> Iterator[Callable[..., Coroutine[Any, Any, Serv
 
     for part in kind.NEEDS:
         require(part)
-    try:
+    with removing(servers):
         yield start
+
+
+@contextmanager
+def lent(
+    kind: type[Server], spares: list[Server], test: pytest.Item
+) -> Iterator[Callable[..., Coroutine[Any, Any, Server]]]:
+    """The same, with spare ones for who wants no settings; these are spare again when the test has passed."""
+    taken: list[Server] = []
+
+    with owned(kind) as start_new, removing(taken):
+
+        async def start(*arguments: Any, **options: Any) -> Server:
+            if arguments or options:
+                return await start_new(*arguments, **options)
+            taken.append(spares.pop() if spares else kind())
+            await taken[-1].mend()
+            return taken[-1]
+
+        yield start
+        if not test.stash[FAILED]:
+            for server in taken:
+                server.thaw()
+            spares.extend(taken)
+            taken.clear()
+
+
+@contextmanager
+def removing(servers: list[Server]) -> Iterator[None]:
+    """Removes the brokers that are in the list in the end."""
+    try:
+        yield
     finally:
         for server in servers:
             blockon(Deferred.fromCoroutine(server.remove()))

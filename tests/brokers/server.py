@@ -115,6 +115,14 @@ class BrokerServer:
         await self.kill()
         await self.start()
 
+    async def mend(self) -> None:
+        """Have it serve clients, whatever was done to it before."""
+        self.thaw()
+        if self._processes and all(process.poll() is None for process in self._processes):
+            await self._until(self._looks_ready)
+        else:
+            await self.restart()
+
     async def says(self, text: bytes) -> None:
         """Wait until it has logged this since it was started."""
         await self._until(lambda: text in self.log.read_bytes())

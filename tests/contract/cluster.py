@@ -31,6 +31,10 @@ async def until(fact: Callable[[], Json], what: Callable[[], object] = lambda: "
     return value
 
 
+class NotConnected(AssertionError):
+    """The client was refused, or its connection was closed."""
+
+
 class Client(RecordingSession):
     """A client of one node, in its process.
 
@@ -56,12 +60,17 @@ class Client(RecordingSession):
         self._parsed = 0
 
     async def join(self, auth: Json = None, name: str = "/") -> Client:  # type: ignore[override]
-        """Come to the node and connect."""
+        """Come to the node and connect.
+
+        Raises:
+            NotConnected: that was not to be.
+        """
         self.node.clients.append(self)
         self.node.io.engine.on_session(self)  # type: ignore[arg-type]
         self.receive(f"0{self.head}{'' if auth is None else json.dumps(auth)}")
         await until(lambda: self.id or self.refusal or not self.is_open or self._parse())
-        assert self.id, f"not connected: {self.refusal} {self.ended}"
+        if not self.id:
+            raise NotConnected(f"{self.refusal} {self.ended}")
         return self
 
     @property
@@ -132,6 +141,20 @@ class Client(RecordingSession):
         if self.offset is not None:
             auth["offset"] = self.offset
         return await again.join(auth)
+
+    async def back_in_the_end(self, node: Node) -> Client:
+        """Come back as a real client does, which tries again when its connection is closed.
+
+        That is what a node does which has not heard yet that the session has ended.
+        """
+        latest = reactor.seconds() + PATIENCE
+        while True:
+            try:
+                return await self.back(node)
+            except NotConnected:
+                if reactor.seconds() > latest:
+                    raise
+            await deferLater(reactor, 0.01)
 
 
 def with_attachments(value: Json, attachments: list[Json]) -> Json:

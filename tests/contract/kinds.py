@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
-    """A way to join servers.
+    """A way to join servers. It is hashable, so that pytest runs the tests of one kind after one another.
 
     Attributes:
         id: names it in the results.
         adapter: gives the option `adapter` for a cluster of its own: called with the broker of the fixture, if any, and
             a name that nobody else uses.
         fixture: the broker it needs, one of tests/brokers/fixtures.py.
-        own_fixture: the same for tests that harm it.
         options: of the server.
         settles: whether a node needs a moment until what is sent to a room reaches who has just joined it.
     """
@@ -24,7 +23,6 @@ class Kind:
     id: str
     adapter: Callable[[Any, str], object]
     fixture: str | None = None
-    own_fixture: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     settles: bool = False
 
@@ -66,21 +64,20 @@ def of_streams(redis: Any, name: str) -> dict[str, object]:
 KINDS = (
     Kind("memory", lambda _, name: f"memory:{name}"),
     Kind("memory-log", lambda _, name: f"memory:{name}", options=RECOVERY),
-    Kind("redis", of_redis(), "redis", "own_redis"),
+    Kind("redis", of_redis(), "redis"),
     *(
         Kind(
             f"redis-sharded-{mode}",
             of_redis("+sharded", subscription_mode=mode),
             "redis",
-            "own_redis",
             settles=mode != "static",
         )
         for mode in ("static", "dynamic", "dynamic-private")
     ),
-    Kind("kafka", of_kafka, "kafka", "own_kafka"),
-    Kind("kafka-log", of_kafka, "kafka", "own_kafka", RECOVERY),
-    Kind("redis-streams", of_streams, "redis", "own_redis"),
-    Kind("redis-streams-log", of_streams, "redis", "own_redis", RECOVERY),
-    Kind("rabbitmq", of_rabbitmq(), "rabbitmq", "own_rabbitmq"),
-    Kind("rabbitmq-log", of_rabbitmq(), "rabbitmq", "own_rabbitmq", RECOVERY),
+    Kind("kafka", of_kafka, "kafka"),
+    Kind("kafka-log", of_kafka, "kafka", RECOVERY),
+    Kind("redis-streams", of_streams, "redis"),
+    Kind("redis-streams-log", of_streams, "redis", RECOVERY),
+    Kind("rabbitmq", of_rabbitmq(), "rabbitmq"),
+    Kind("rabbitmq-log", of_rabbitmq(), "rabbitmq", RECOVERY),
 )

@@ -221,7 +221,7 @@ async def test_session_expires(cluster: Cluster) -> None:
     stays.cut()
     stays = await stays.back(nodes[1])
     await until(lambda: expired)
-    again = await client.back(nodes[1])
+    again = await client.back_in_the_end(nodes[1])
     assert again.id != client.id
     await deferLater(reactor, 0.7)
     assert expired == [client.id]
@@ -267,7 +267,7 @@ async def test_middlewares_run_on_any_node(nodes: Nodes) -> None:
     refused = Client(nodes[1])
     with pytest.raises(AssertionError, match="revoked"):
         await refused.join({"pid": client.pid})
-    late = await nodes[2].client(auth={"pid": client.pid})
+    late = await client.back_in_the_end(nodes[2])
     assert late.id != client.id
 
 

@@ -70,15 +70,21 @@ class Clients(Process):
 class Cluster:
     """Nodes with the same adapter; tests may harm the broker and the nodes.
 
+    Args:
+        make_adapter: gives the option `adapter`, with names that nobody has used on the broker.
+
     Attributes:
         nodes: those that are running.
         killed: those that were ended by force.
     """
 
-    def __init__(self, broker: BrokerServer | None, adapter: object, options: Mapping[str, object]) -> None:
+    def __init__(
+        self, broker: BrokerServer | None, make_adapter: Callable[[], object], options: Mapping[str, object]
+    ) -> None:
         self.broker = broker
         self.nodes: list[Node] = []
-        self._adapter = adapter
+        self._make_adapter = make_adapter
+        self._adapter = make_adapter()
         self._options = options
 
     async def start(self, count: int, **options: object) -> list[Node]:
@@ -110,6 +116,15 @@ class Cluster:
     async def clients(self) -> list[str]:
         """The ids of all clients, as the nodes know them."""
         return sorted([id for node in self.nodes for id in await node.do("sockets")])
+
+    async def begin_anew(self) -> None:
+        """Be as it was in the beginning, whatever is wrong with the nodes and with what the broker has of them."""
+        nodes, self.nodes = self.nodes, []
+        for node in nodes:
+            await node.kill()
+        if self.broker is not None:
+            await self.broker.mend()
+        self._adapter = self._make_adapter()
 
     async def end(self) -> None:
         """Stop all nodes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from functools import partial
 from secrets import token_hex
 
 import pytest
@@ -13,7 +14,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from tests.brokers.fixtures import running
+from tests.brokers.fixtures import FAILED, running
 from tests.brokers.kafka import KafkaServer
 from tests.brokers.rabbitmq import RabbitMQServer
 from tests.brokers.redis import RedisServer
@@ -35,7 +36,7 @@ FORGETFUL = {"connection_state_recovery": {"max_disconnection_duration": 60.0, "
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" in metafunc.fixturenames:
         kinds = [kind for kind in KINDS if kind.recovers and kind.fixture]
-        metafunc.parametrize("kind", kinds, ids=lambda kind: kind.id, scope="session")
+        metafunc.parametrize("kind", kinds, ids=lambda kind: kind.id, scope="package")
 
 
 def adapter_of(kind: Kind, broker: BrokerServer, **options: object) -> dict[str, object]:
@@ -44,7 +45,7 @@ def adapter_of(kind: Kind, broker: BrokerServer, **options: object) -> dict[str,
     return {**({"url": adapter} if isinstance(adapter, str) else adapter), **options}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clients() -> Iterator[Clients]:
     """The process with all clients."""
     clients = Clients()
@@ -54,33 +55,35 @@ def clients() -> Iterator[Clients]:
     assert not clients.complaints, clients.complaints
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def broker(kind: Kind) -> Iterator[BrokerServer]:
     with running(BROKERS[kind.fixture or ""]) as broker:
         yield broker
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lasting_cluster(kind: Kind, broker: BrokerServer) -> Iterator[Cluster]:
-    cluster = Cluster(broker, adapter_of(kind, broker), FORGETFUL)
+    cluster = Cluster(broker, partial(adapter_of, kind, broker), FORGETFUL)
     yield cluster
     blockon(Deferred.fromCoroutine(cluster.end()))
 
 
 @pytest.fixture
-def cluster(lasting_cluster: Cluster) -> Cluster:
-    """Nodes that all work; a test may do what it likes to them and to their broker."""
+def cluster(lasting_cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Nodes that all work; a test may do what it likes to them and to their broker. One that fails leaves nothing."""
     cluster = lasting_cluster
 
     async def prepare() -> None:
         is_new = not cluster.nodes
         await cluster.start(NODES - len(cluster.nodes))
         await cluster.ready()
-        if is_new:
+        if is_new and isinstance(cluster.broker, RabbitMQServer):
             await deferLater(reactor, SETTLING)
 
     blockon(Deferred.fromCoroutine(prepare()))
-    return cluster
+    yield cluster
+    if request.node.stash[FAILED]:
+        blockon(Deferred.fromCoroutine(cluster.begin_anew()))
 
 
 @pytest.fixture

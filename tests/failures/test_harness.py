@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from pytest_twisted import blockon
@@ -15,14 +14,15 @@ from tests.failures.test_cuts import cut_all
 
 
 @pytest.fixture(scope="module")
-def options() -> dict[str, Any]:
-    return {}
+def recovers() -> bool:
+    """Whether clients can come back."""
+    return False
 
 
 @pytest.fixture(scope="module")
-def lasting_cluster(options: dict[str, Any]) -> Iterator[Cluster]:
+def lasting_cluster(recovers: bool) -> Iterator[Cluster]:
     """A server without a broker."""
-    cluster = Cluster(None, None, options)
+    cluster = Cluster(None, lambda: None, RECOVERY if recovers else {})
     yield cluster
     blockon(Deferred.fromCoroutine(cluster.end()))
 
@@ -34,7 +34,7 @@ def cluster(lasting_cluster: Cluster) -> Cluster:
     return lasting_cluster
 
 
-@pytest.mark.parametrize("options", [RECOVERY], ids=["recovery"], scope="module")
+@pytest.mark.parametrize("recovers", [True], ids=["recovery"], scope="module")
 @pytest.mark.parametrize("silently", [False, True], ids=["reset", "silent"])
 async def test_who_comes_back_has_everything(trial: Trial, transport: str, silently: bool) -> None:
     await trial.open(4, transport)
@@ -43,7 +43,7 @@ async def test_who_comes_back_has_everything(trial: Trial, transport: str, silen
     await trial.finish()
 
 
-@pytest.mark.parametrize("options", [{}], ids=["none"], scope="module")
+@pytest.mark.parametrize("recovers", [False], ids=["none"], scope="module")
 async def test_who_cannot_come_back_is_found(trial: Trial) -> None:
     await trial.open(2, "websocket")
     await trial.begin()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from pytest_twisted import blockon
@@ -42,10 +43,10 @@ AT_ONCE, SOON = 1.0, 15.0
 QUESTIONS = ("fetch_sockets", "server_side_call", "call")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lasting_cluster(kind: Kind, broker: BrokerServer) -> Iterator[Cluster]:
     options = {**IMPATIENCE[kind.fixture or ""], "max_outbox": MAX_OUTBOX}
-    cluster = Cluster(broker, adapter_of(kind, broker, **options), kind.options)
+    cluster = Cluster(broker, partial(adapter_of, kind, broker, **options), kind.options)
     yield cluster
     blockon(Deferred.fromCoroutine(cluster.end()))
 

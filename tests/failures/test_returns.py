@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -101,7 +102,7 @@ async def test_nonsense_does_no_harm(trial: Trial) -> None:
 def brief_cluster(kind: Kind, broker: BrokerServer) -> Iterator[Cluster]:
     """Nodes that keep sessions for a second."""
     brief = {"connection_state_recovery": {"max_disconnection_duration": 1.0}}
-    cluster = Cluster(broker, adapter_of(kind, broker), brief)
+    cluster = Cluster(broker, partial(adapter_of, kind, broker), brief)
     blockon(Deferred.fromCoroutine(cluster.start(2)))
     blockon(Deferred.fromCoroutine(cluster.ready()))
     yield cluster

@@ -302,3 +302,15 @@ def test_session_that_is_closing_connects_nobody(served: Served, gate: Deferred[
     assert not served.told
     session.drain()
     assert not served.told
+
+
+def test_session_that_is_closing_is_refused_nothing(
+    served: Served, gate: Deferred[None], logged_errors: LoggedErrors
+) -> None:
+    """Neither is it told, nor is the error of a middleware logged that only saw its client go."""
+    session = joining(served, "polling")
+    session.close()
+    gate.errback(ZeroDivisionError("the client is gone"))
+    session.drain()
+    assert (session.outgoing, served.told) == ([], [])
+    assert not logged_errors.take(ZeroDivisionError)

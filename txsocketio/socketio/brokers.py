@@ -44,7 +44,21 @@ _CONVERSIONS: dict[str, Callable[[str], Json]] = {"int": int, "float": float, "b
 
 
 class Broker(Protocol):
-    """What a server asks of its connection to a broker, which the adapters of all its namespaces share."""
+    """What a server asks of its connection to a broker, which the adapters of all its namespaces share.
+
+    Attributes:
+        node: the name of this server among those that the broker joins; no other has it.
+        is_available: False while the broker is away, and before it was there: questions fail at once then.
+        outages: how often it has been away.
+        dropped: how many messages of other servers could not be understood.
+        given_up: how many messages of this server the broker has not taken, or has lost.
+    """
+
+    node: str
+    is_available: bool
+    outages: int
+    dropped: int
+    given_up: int
 
     def adapter(self, namespace: Namespace) -> Adapter:
         """A new adapter for the namespace; before the start, or at any time after it."""

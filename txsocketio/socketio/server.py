@@ -54,7 +54,7 @@ class Server(Broadcast, Listening):
 
     Attributes:
         engine: the Engine.IO server underneath.
-        broker: the connection to what joins several servers; None when there is one only.
+        broker: the connection to what joins several servers, see `Broker`; None when there is one only.
         namespaces: by name.
         root: the namespace "/".
 
