@@ -177,10 +177,13 @@ class RedisStreamsBroker(ChannelBroker):
             except Exception:  # noqa: BLE001 - a border, the reader has to go on
                 log.failure("An entry about {namespace} could not be taken", namespace=adapter.namespace.name)
 
-    def _gap(self, number: int, position: int) -> None:
+    def _gap(self, number: int, position: int, is_lost: bool) -> None:
         for adapter in self.adapters.values():
             if isinstance(adapter, StreamsAdapter) and self._number_of(adapter.namespace.name) == number:
-                adapter.skip_to(position)
+                if is_lost:
+                    adapter.lost_up_to(position)
+                else:
+                    adapter.go_back_to(position)
 
     # --- channels ---
 

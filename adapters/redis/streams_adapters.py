@@ -120,8 +120,8 @@ class StreamsAdapter(ChannelAdapter):
         if not message.has_opts or self.is_wanted(message.rooms, message.excluded):
             self.receive(message)
 
-    def skip_to(self, position: int) -> None:
-        """Entries up to this position are gone that were not read."""
+    def go_back_to(self, position: int) -> None:
+        """Redis has lost entries behind this position, all of which were read."""
 
 
 class StreamsLogAdapter(StreamsAdapter, LogAdapter):
@@ -189,7 +189,7 @@ class StreamsLogAdapter(StreamsAdapter, LogAdapter):
             self.read(position, message, size)
             message.forget()  # the log may keep it
 
-    def skip_to(self, position: int) -> None:
+    def go_back_to(self, position: int) -> None:
         self.recovery.log.begin(position)
 
     def _read_event(self, position: int, message: Message, size: int, unread: Unread | None) -> None:
