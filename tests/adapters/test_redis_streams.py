@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 
 from tests.adapters.redis_clients import QUICK, Log, OwnRedis, Watched
 from tests.brokers.redis import RedisServer
-from tests.contract.cluster import PATIENCE, Client, Cluster, Node, until, within
+from tests.contract.cluster import PATIENCE, Client, Cluster, Node, silence, until, within
 from tests.contract.kinds import RECOVERY, Kind, of_streams
 from txsocketio import AckTimeout, OptionError, Server, UnserializableData
 from txsocketio.adapters.redis.streams_store import APPEND, RedisSessions
@@ -326,6 +326,37 @@ async def test_what_redis_refuses_fails(start: Start, redis: RedisServer, strang
     client = await two.client()
     await one.io.emit("event")
     await client.got(["event"])
+
+
+async def test_session_that_is_taken_without_a_word_ends_the_connection(
+    start: Start, redis: RedisServer, stranger: StrangerComes
+) -> None:
+    """As servers of Node.js do; but not when an outage may be why it is gone."""
+    (one,) = await start(redis, 1, session_check_interval=0.05)
+    taken, kept, other = await one.client(), await one.client(), await stranger(one, redis.url)
+    prefix = one.io.broker.options.session_key_prefix  # type: ignore[union-attr]
+    await other.client.execute("DEL", f"{prefix}{taken.pid}")
+    await until(lambda: taken.ended)
+    assert taken.ended == "session taken over"
+    assert kept.is_open
+    one.io.broker.outages += 1  # type: ignore[union-attr]
+    await other.client.execute("DEL", f"{prefix}{kept.pid}")
+    while not await other.client.execute("EXISTS", f"{prefix}{kept.pid}"):
+        await silence()
+    assert kept.is_open
+
+
+async def test_nobody_looks_for_sessions_who_may_not(own_redis: OwnRedis, start: Start) -> None:
+    redis = await own_redis("user default on nopass ~* &* +@all -exists")
+    (one,) = await start(redis, 1, session_check_interval=0.05)
+    with Log() as lines:
+        client = await one.client()
+        await until(lambda: lines)
+        await one.io.emit("event")
+        await client.got(["event"])
+        await silence()
+    (line,) = lines
+    assert "NOPERM" in line
 
 
 # Reading
