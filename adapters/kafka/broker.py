@@ -87,7 +87,7 @@ class KafkaBroker(PeerLogBroker):
             )  # fmt: skip
             self.events = self._client.log(address.topic, options.log_settings())
             self.events.on_records = self._read
-            self.events.on_gap = self._begin_anew
+            self.events.on_gap = self._gap
             self.progress = self.events.progress
             lifetime = recovery.max_disconnection_duration + GRACE
             self.sessions = KafkaTable(
@@ -180,13 +180,8 @@ class KafkaBroker(PeerLogBroker):
     def holds(self, position: int) -> Deferred[bool]:
         return self.events.ends().addCallback(lambda ends: ends.begin <= position <= ends.end)
 
-    def _begin_anew(self, gap: Gap) -> None:
-        """Events are lost: clients have to come back, so that their applications see that and can make up for it."""
-        for adapter in self.adapters.values():
-            if isinstance(adapter, KafkaLogAdapter):
-                adapter.recovery.log.begin(gap.found)
-                for socket in [*adapter.namespace.sockets.values()]:
-                    socket.session.close()
+    def _gap(self, gap: Gap) -> None:
+        self.lost_up_to(gap.found)
 
     def _forgotten(self) -> None:
         """The topic of the sessions was deleted. After an outage, they are all stored once more."""

@@ -140,7 +140,7 @@ class RabbitMQBroker(PeerLogBroker):
         lifetime = GRACE + (0.0 if recovery is None else recovery.max_disconnection_duration)
         self.events = Stream(clock, publisher, options, f"{options.prefix}.events")
         self.events.on_record = self._read
-        self.events.on_reset = self._begin_anew
+        self.events.on_reset = self._gap
         self.progress = self.events.progress
         self.sessions = RabbitMQTable(clock, publisher, options, f"{options.prefix}.sessions", self.node, lifetime)
         self.sessions.on_lost = self._forgotten
@@ -222,14 +222,8 @@ class RabbitMQBroker(PeerLogBroker):
             await self.events.latest()
         return position <= self.progress.position and await self.events.first() <= position + STEP
 
-    def _begin_anew(self) -> None:
-        """Events are lost: clients have to come back, so that their applications see that and can make up for it."""
-        position = max(self.progress.position, 0)
-        for adapter in self.adapters.values():
-            if isinstance(adapter, RabbitMQLogAdapter):
-                adapter.recovery.log.begin(position)
-                for socket in [*adapter.namespace.sockets.values()]:
-                    socket.session.close()
+    def _gap(self) -> None:
+        self.lost_up_to(max(self.progress.position, 0))
 
     def _forgotten(self) -> None:
         """The stream of the sessions was deleted. After an outage, they are all stored once more."""

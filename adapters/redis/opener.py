@@ -39,7 +39,7 @@ class ConnectionOptions(Options):
     probe_interval: float = option(5.0, "Seconds of silence after which Redis is asked for a sign of life.")
     probe_timeout: float = option(2.0, "Seconds that it has to give one; then the connection is lost.")
     reconnect_delay: float = option(0.1, "Seconds until a lost connection is opened again, at most.")
-    max_reconnect_delay: float = option(1.0, "Seconds between attempts when these go on failing, at most.")
+    max_reconnect_delay: float = option(0.5, "Seconds between attempts when these go on failing, at most.")
     max_unanswered: int = option(16_000_000, "Bytes of commands that may wait for the replies of Redis.")
     db: int | None = option(None, "The number of the database, where the URL does not tell it; 0 by default.")
     sentinel_username: str | None = option(None, "As whom to speak to Sentinels.")

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import fmod
+from math import fmod, inf
 from typing import TYPE_CHECKING, ClassVar
 
 from twisted.internet.defer import Deferred
@@ -57,6 +57,9 @@ class RedisStreamsOptions(ChannelOptions):
     read_count: int = option(100, "How many entries are read at a time.")
     block_time: float = option(5.0, "Seconds that Redis waits for an entry until it is asked again.")
     session_key_prefix: str = option("sio:session:", "What the keys of the sessions of clients begin with.")
+    session_check_interval: float = option(
+        5.0, "Seconds between two looks whether servers of Node.js have taken sessions of clients here; 0 for none."
+    )
     only_plaintext: bool = option(False, "Whether emitting bytes is an error, and nothing but JSON goes into a stream.")
 
     def __post_init__(self) -> None:
@@ -64,6 +67,8 @@ class RedisStreamsOptions(ChannelOptions):
         for name in ("stream_count", "max_len", "read_count", "block_time"):
             self.require(getattr(self, name) > 0, name, "must be positive")
         self.require(self.block_time < 3600, "block_time", "must be a number of seconds below an hour")
+        is_number = 0 <= self.session_check_interval < inf
+        self.require(is_number, "session_check_interval", "must be a number of seconds, or 0")
 
 
 class RedisStreamsBroker(ChannelBroker):
@@ -177,10 +182,13 @@ class RedisStreamsBroker(ChannelBroker):
             except Exception:  # noqa: BLE001 - a border, the reader has to go on
                 log.failure("An entry about {namespace} could not be taken", namespace=adapter.namespace.name)
 
-    def _gap(self, number: int, position: int) -> None:
+    def _gap(self, number: int, position: int, is_lost: bool) -> None:
         for adapter in self.adapters.values():
             if isinstance(adapter, StreamsAdapter) and self._number_of(adapter.namespace.name) == number:
-                adapter.skip_to(position)
+                if is_lost:
+                    adapter.lost_up_to(position)
+                else:
+                    adapter.go_back_to(position)
 
     # --- channels ---
 

@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred, fail
 
 from txsocketio.adapters.redis.pubsub import ChannelAdapter, logged
 from txsocketio.adapters.redis.streams_reader import Entry, extent
+from txsocketio.adapters.redis.streams_watch import SessionWatch
 from txsocketio.adapters.redis.streams_wire import (
     EntryMessage,
     decode,
@@ -44,7 +45,8 @@ from txsocketio.socketio.adapter import all_of
 
 if TYPE_CHECKING:
     from txsocketio.adapters.redis.streams import RedisStreamsBroker
-    from txsocketio.adapters.redis.streams_store import StreamWriter
+    from txsocketio.adapters.redis.streams_store import RedisSessions, StreamWriter
+    from txsocketio.socketio.namespace import Namespace
     from txsocketio.socketio.socket import Socket
 
 #: Marks a question on a channel that our nodes find in the stream.
@@ -120,8 +122,8 @@ class StreamsAdapter(ChannelAdapter):
         if not message.has_opts or self.is_wanted(message.rooms, message.excluded):
             self.receive(message)
 
-    def skip_to(self, position: int) -> None:
-        """Entries up to this position are gone that were not read."""
+    def go_back_to(self, position: int) -> None:
+        """Redis has lost entries behind this position, all of which were read."""
 
 
 class StreamsLogAdapter(StreamsAdapter, LogAdapter):
@@ -129,9 +131,19 @@ class StreamsLogAdapter(StreamsAdapter, LogAdapter):
 
     sessions_may_be_late = True
 
+    def __init__(self, namespace: Namespace, broker: RedisStreamsBroker, sessions: RedisSessions) -> None:
+        super().__init__(namespace, broker, sessions)
+        self._watch = SessionWatch(self.recovery, sessions, namespace.clock, broker.options.session_check_interval)
+
     def start(self) -> Deferred[None]:
         self.recovery.log.begin(self.progress.position)
+        if self.broker.options.session_check_interval:
+            self._watch.start()
         return super().start()
+
+    def stop(self) -> Deferred[None]:
+        self._watch.stop()
+        return super().stop()
 
     def publish(self, message: Message) -> Deferred[None]:
         return super().publish(message) if message.request is None else self.publish_now(self.channel, message)
@@ -189,7 +201,7 @@ class StreamsLogAdapter(StreamsAdapter, LogAdapter):
             self.read(position, message, size)
             message.forget()  # the log may keep it
 
-    def skip_to(self, position: int) -> None:
+    def go_back_to(self, position: int) -> None:
         self.recovery.log.begin(position)
 
     def _read_event(self, position: int, message: Message, size: int, unread: Unread | None) -> None:

@@ -87,11 +87,12 @@ class StreamReader:
     Attributes:
         progress: how far the stream has been read.
         on_entry: called with the position of each entry, and its fields.
-        on_gap: called with the position behind which reading goes on, when entries are gone that were not read.
+        on_gap: called with the position behind which reading goes on, and with whether entries are gone that were not
+            read; else some are gone that were.
     """
 
     on_entry: Callable[[int, Sequence[bytes]], None]
-    on_gap: Callable[[int], None]
+    on_gap: Callable[[int, bool], None]
 
     def __init__(self, client: RedisClient, stream: str, count: int, block: float, clock: IReactorTime) -> None:
         self.progress = Progress(clock)
@@ -167,13 +168,15 @@ class StreamReader:
         """See whether the stream has everything behind what was read; if not, reading goes on behind `goes_on`."""
         if now.holds(self.progress.position):
             return
+        is_lost = True
         if self.progress.position > now.last:
-            goes_on = now.last if now.last in self._recent else 0
+            is_lost = now.last not in self._recent
+            goes_on = 0 if is_lost else now.last
             log.warn("The stream {stream} was deleted, or is that of before: reading goes on", stream=self._stream)
         else:
             log.warn("Entries of the stream {stream} were removed before they were read here", stream=self._stream)
         self.progress.move(goes_on)
-        self.on_gap(goes_on)
+        self.on_gap(goes_on, is_lost)
 
     async def _extent(self) -> Extent:
         return await extent(partial(self._reader.execute, block=0.0), self._stream)

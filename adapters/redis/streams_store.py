@@ -129,6 +129,15 @@ class RedisSessions:
         arguments = b64encode(old or b""), b64encode(new or b""), self._milliseconds
         return self._client.eval(SWAP, (self._prefix + pid,), arguments).addCallback(_decoded)
 
+    async def missing(self, pids: Sequence[str]) -> list[str]:
+        """Those of which no session is stored: halves are asked about until there is only one left."""
+        if await self._client.execute("EXISTS", *(self._prefix + pid for pid in pids)) == len(pids):
+            return []
+        if len(pids) == 1:
+            return [*pids]
+        half = len(pids) // 2
+        return [*await self.missing(pids[:half]), *await self.missing(pids[half:])]
+
 
 def _decoded(stored: bytes | None) -> bytes | None:
     """What is stored; as it is when a Node.js server would not have stored it so."""

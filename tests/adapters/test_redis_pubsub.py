@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import LoopingCall, deferLater
 
 from tests.adapters.redis_clients import QUICK, OwnRedis
 from tests.brokers.redis import RedisServer
@@ -18,6 +19,9 @@ from txsocketio import BrokerUnavailable
 from txsocketio.types import Json
 
 Start = Callable[..., Awaitable[tuple[RedisServer, Node, Node]]]
+
+#: Seconds that Redis is away under traffic.
+OUTAGE = 10.0 if "TXSOCKETIO_LONG" in os.environ else 1.0
 
 
 @pytest_twisted.async_yield_fixture(params=["", "+sharded"], ids=["classic", "sharded"])
@@ -75,6 +79,45 @@ async def test_what_was_accepted_arrives_when_redis_is_back(start: Start) -> Non
     assert accepted == [[None]] * 1000
 
 
+@pytest.mark.timeout(60)
+async def test_redis_is_killed_under_traffic(start: Start) -> None:
+    """Clients of the node that emits get everything at once, the others what did not fail, in order."""
+    redis, one, two = await start()
+    here, there = await clients_of(one, two)
+    emitted: list[list[Json]] = []
+    traffic = LoopingCall(lambda: emitted.append(outcome(one.io.to("room").emit("n", len(emitted)))))
+    traffic.start(0.005)
+    await until(lambda: there.events)
+    await redis.kill()
+    await away(one, two)
+    questions = LoopingCall(lambda: failed_at_once(one))
+    asking = questions.start(0.1)
+    await deferLater(reactor, OUTAGE)
+    questions.stop()
+    await asking
+    await redis.start()
+    begun = reactor.seconds()
+    await back(one, two)
+    assert len(await within(one.io.fetch_sockets())) == 2
+    await within(one.io.emit("end"))
+    traffic.stop()
+    await until(lambda: there.named("end"))
+    print(f"everything worked again {reactor.seconds() - begun:.2f} s after Redis was back")
+    await within(one.io.emit("last"))
+    await until(lambda: there.named("last"))
+    assert here.named("n") == [[number] for number in range(len(emitted))]
+    numbers = [number for (number,) in there.named("n")]
+    assert numbers == sorted(set(numbers))
+    assert {number for number, (result,) in enumerate(emitted) if result is None} <= set(numbers)
+    assert sum(result is not None for (result,) in emitted) < len(emitted) / 10
+
+
+def failed_at_once(node: Node) -> None:
+    for ask in (node.io.fetch_sockets, lambda: node.io.call("ask"), lambda: node.io.server_side_call("ask")):
+        (failure,) = outcome(ask())
+        assert failure.check(BrokerUnavailable)
+
+
 async def test_questions_fail_at_once_while_redis_is_away(start: Start) -> None:
     """Those that wait for answers fail when it goes; all of them work again when it is back."""
     redis, one, two = await start()
@@ -85,9 +128,7 @@ async def test_questions_fail_at_once_while_redis_is_away(start: Start) -> None:
     await away(one, two)
     (failure,) = waiting
     assert failure.check(BrokerUnavailable)
-    for ask in (one.io.fetch_sockets, lambda: one.io.call("ask"), lambda: one.io.server_side_call("ask")):
-        (failure,) = outcome(ask())
-        assert failure.check(BrokerUnavailable)
+    failed_at_once(one)
     assert len(await within(one.io.local.fetch_sockets())) == 1
     await redis.start()
     await back(one, two)

@@ -13,10 +13,11 @@ from twisted.internet.defer import Deferred
 
 from tests.adapters.redis_clients import QUICK, Log, OwnRedis, Watched
 from tests.brokers.redis import RedisServer
-from tests.contract.cluster import Client, Cluster, Node, until, within
+from tests.contract.cluster import PATIENCE, Client, Cluster, Node, silence, until, within
 from tests.contract.kinds import RECOVERY, Kind, of_streams
 from txsocketio import AckTimeout, OptionError, Server, UnserializableData
 from txsocketio.adapters.redis.streams_store import APPEND, RedisSessions
+from txsocketio.adapters.redis.streams_wire import position_of
 from txsocketio.errors import BrokerError
 from txsocketio.types import Json
 
@@ -327,6 +328,37 @@ async def test_what_redis_refuses_fails(start: Start, redis: RedisServer, strang
     await client.got(["event"])
 
 
+async def test_session_that_is_taken_without_a_word_ends_the_connection(
+    start: Start, redis: RedisServer, stranger: StrangerComes
+) -> None:
+    """As servers of Node.js do; but not when an outage may be why it is gone."""
+    (one,) = await start(redis, 1, session_check_interval=0.05)
+    taken, kept, other = await one.client(), await one.client(), await stranger(one, redis.url)
+    prefix = one.io.broker.options.session_key_prefix  # type: ignore[union-attr]
+    await other.client.execute("DEL", f"{prefix}{taken.pid}")
+    await until(lambda: taken.ended)
+    assert taken.ended == "session taken over"
+    assert kept.is_open
+    one.io.broker.outages += 1  # type: ignore[union-attr]
+    await other.client.execute("DEL", f"{prefix}{kept.pid}")
+    while not await other.client.execute("EXISTS", f"{prefix}{kept.pid}"):
+        await silence()
+    assert kept.is_open
+
+
+async def test_nobody_looks_for_sessions_who_may_not(own_redis: OwnRedis, start: Start) -> None:
+    redis = await own_redis("user default on nopass ~* &* +@all -exists")
+    (one,) = await start(redis, 1, session_check_interval=0.05)
+    with Log() as lines:
+        client = await one.client()
+        await until(lambda: lines)
+        await one.io.emit("event")
+        await client.got(["event"])
+        await silence()
+    (line,) = lines
+    assert "NOPERM" in line
+
+
 # Reading
 
 
@@ -335,12 +367,13 @@ async def cut_off_readers(other: Stranger) -> None:
     other.client.execute("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").addErrback(lambda _: None)
 
 
+@pytest.mark.parametrize("recovers", [True, False])
 async def test_entries_that_are_gone_before_they_were_read_are_told_of(
-    own_redis: OwnRedis, start: Start, stranger: StrangerComes
+    own_redis: OwnRedis, start: Start, stranger: StrangerComes, recovers: bool
 ) -> None:
-    """Reading goes on with what is there; who has missed something it cannot be given is not recovered."""
+    """Clients have to come back, so that applications see it; who has missed something is not recovered."""
     redis = await own_redis()
-    (one,) = await start(redis, 1, **QUICK)
+    (one,) = await start(redis, 1, recovers, **QUICK)
     client, leaving, other = await one.client(), await one.client(), await stranger(one, redis.url)
     await other.event("first")
     await client.got(["first"])
@@ -351,11 +384,33 @@ async def test_entries_that_are_gone_before_they_were_read_are_told_of(
         other.event("gone").addErrback(lambda _: None)
         other.event("there").addErrback(lambda _: None)
         await other.execute("XTRIM", "MAXLEN", 1)
-        await client.got(["first"], ["there"])
+        await until(lambda: client.ended)
     assert len([line for line in lines if "were removed before they were read" in line]) == 1
-    assert (await leaving.back()).id != leaving.id
-    client.cut()
-    assert (await client.back()).id == client.id
+    assert (client.ended, client.events) == ("forced close", [["first"]])
+    for each in (client, leaving):
+        assert (await each.back()).id != each.id
+
+
+async def test_node_that_has_read_what_is_gone_recovers_the_clients_of_others(
+    own_redis: OwnRedis, start: Start, stranger: StrangerComes
+) -> None:
+    """It has everything that they have missed in memory."""
+    redis = await own_redis()
+    slow, quick = await start(redis, 2, **QUICK)
+    client, other = await slow.client(), await stranger(slow, redis.url)
+    await other.event("first")
+    await client.got(["first"])
+    reader = slow.io.broker.reader_of("/")  # type: ignore[union-attr]
+    reader.stop()
+    await other.event("gone")
+    last = position_of(await other.event("there"))
+    await quick.io.root.adapter.progress.reached(last, PATIENCE)
+    await other.execute("XTRIM", "MAXLEN", 1)
+    reader.on_gap(last - 1, True)
+    assert client.ended
+    again = await client.back(quick)
+    assert again.id == client.id
+    await again.got(["first"], ["gone"], ["there"])
 
 
 async def test_stream_that_was_deleted_is_read_from_its_new_beginning(
@@ -371,10 +426,12 @@ async def test_stream_that_was_deleted_is_read_from_its_new_beginning(
         other.execute("DEL").addErrback(lambda _: None)
         data = {"packet": {"type": 2, "data": ["second"]}, "opts": EVERYBODY}
         await other.add(3, data, id="5-1")
-        await client.got(["first"], ["second"])
+        await until(lambda: client.ended)
     assert len([line for line in lines if "was deleted" in line]) == 1
+    again = await client.back()
+    assert again.id != client.id
     await other.add(3, {**data, "packet": {"type": 2, "data": ["third"]}}, id="6-1")
-    await client.got(["first"], ["second"], ["third"])
+    await until(lambda: ["third"] in again.events)
 
 
 async def test_stream_that_lost_its_end_is_not_read_twice(

@@ -66,9 +66,9 @@ class Rig:
         self.redis = RecordingRedis()
         self.reader = StreamReader(cast("RedisClient", self.redis), "stream", COUNT, 5.0, self.clock)
         self.read: list[str] = []
-        self.gaps: list[int] = []
+        self.gaps: list[tuple[int, bool]] = []
         self.reader.on_entry = lambda position, fields: self.read.append(fields[1].decode())
-        self.reader.on_gap = self.gaps.append
+        self.reader.on_gap = lambda position, is_lost: self.gaps.append((position, is_lost))
 
     def begin(self) -> None:
         Deferred.fromCoroutine(self.reader.start())
@@ -130,9 +130,28 @@ def test_what_was_removed_while_it_was_away_is_a_gap(rig: Rig) -> None:
     rig.redis.fail(BrokerUnavailable("lost"))
     rig.clock.advance(PAUSE)
     rig.redis.reply(information(b"12-0", b"13-0"))
-    assert rig.gaps == [position_of(b"12-0") - 1]
+    assert rig.gaps == [(position_of(b"12-0") - 1, True)]
     rig.redis.reply(entries("12-0", "13-0"))
     assert rig.read == ["12-0", "13-0"]
+
+
+def test_end_that_redis_has_lost_was_read(rig: Rig) -> None:
+    """Nobody here has missed it."""
+    rig.redis.reply(entries("10-0", "11-0"))
+    rig.redis.fail(BrokerUnavailable("lost"))
+    rig.clock.advance(PAUSE)
+    rig.redis.reply(information(b"1-0", b"10-0"))
+    assert rig.gaps == [(position_of(b"10-0"), False)]
+    assert rig.redis.last == "10-0"
+
+
+def test_stream_that_was_deleted_is_a_gap(rig: Rig) -> None:
+    rig.redis.reply(entries("10-0", "11-0"))
+    rig.redis.fail(BrokerUnavailable("lost"))
+    rig.clock.advance(PAUSE)
+    rig.redis.reply(information(b"5-0", b"6-0"))
+    assert rig.gaps == [(0, True)]
+    assert rig.redis.last == "0-0"
 
 
 def test_reader_that_is_behind_notices_a_gap(rig: Rig) -> None:
@@ -143,7 +162,7 @@ def test_reader_that_is_behind_notices_a_gap(rig: Rig) -> None:
     assert (rig.read, rig.gaps) == (["10-0", "10-1", "10-2"], [])
     rig.redis.reply(entries("15-0", "16-0", "17-0"))
     rig.redis.reply(information(b"16-0", b"20-0"))
-    assert rig.gaps == [position_of(b"15-0") - 1]
+    assert rig.gaps == [(position_of(b"15-0") - 1, True)]
     assert (rig.read[3:], rig.redis.last) == (["15-0", "16-0", "17-0"], "17-0")
 
 

@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import fail
 
 from tests.cluster.doubles import Rig
-from tests.socketio.doubles import result_of
+from tests.socketio.doubles import RecordingSession, result_of
 from txsocketio import BrokerError, BrokerUnavailable, UnserializableData
 from txsocketio.cluster.messages import Message, Type
 from txsocketio.types import Json
@@ -140,6 +140,37 @@ def test_what_cannot_be_sent_never_gets_into_the_log(rig: Rig) -> None:
         with pytest.raises(UnserializableData):
             emit("event", object())
     assert not rig.broker.appended
+
+
+def test_clients_come_back_as_new_ones_when_entries_are_lost(rig: Rig) -> None:
+    """Also who was away: nobody goes on as if nothing had been."""
+    (away, gone), (session, _) = rig.client(), rig.client()
+    rig.adapter.read(1, event("event"), 10)
+    away.drain("transport close")
+    rig.broker.first = 5
+    rig.adapter.lost_up_to(5)
+    assert session.ended == "forced close"
+    for offset in ("1", None):
+        again = RecordingSession()
+        rig.io.engine.on_session(again)  # type: ignore[arg-type]
+        assert again.join(auth={"pid": gone.pid, "offset": offset}) != gone.id
+
+
+def test_nothing_waits_for_what_may_be_lost(rig: Rig) -> None:
+    """What was put there and comes all the same is read as ever."""
+    rig.io.emit("event")
+    asked = rig.io.fetch_sockets()
+    assert not rig.broker.published
+    rig.adapter.lost_up_to(5)
+    assert [message.type for message in rig.broker.published] == [Type.FETCH_SOCKETS]
+    session, _ = rig.client()
+    rig.adapter.read_back()
+    assert session.sent == []
+    rig.io.emit("after")
+    rig.adapter.read_back()
+    assert session.sent == ['2["after","7"]']
+    rig.io.close()
+    assert isinstance(result_of(asked), BrokerUnavailable)
 
 
 @pytest.mark.parametrize(

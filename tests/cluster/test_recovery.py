@@ -285,12 +285,26 @@ def test_junk_is_no_session(rig: Rig, junk: bytes) -> None:
 def test_session_of_a_node_js_server_can_be_used(rig: Rig) -> None:
     fields: Json = {"sid": "id", "pid": "pid", "rooms": ["id", 5], "data": {"a": 1}}
     rig.broker.sessions.stored["pid"] = sessions._pack(fields)
-    session = RecordingSession()
-    rig.io.engine.on_session(session)  # type: ignore[arg-type]
-    assert session.join(auth={"pid": "pid", "offset": "0"}) == "id"
+    returning(rig, "pid")
+    rig.adapter.read_back()
     socket = rig.io.root.sockets["id"]
     assert (socket.rooms, socket.data, socket.recovered) == ({"id", "5"}, {"a": 1}, True)
     assert stored(rig).claim > 0
+
+
+def test_client_that_was_at_a_node_js_server_meanwhile_is_here_once(rig: Rig) -> None:
+    """What that one has stored does not tell by which server of ours its client was believed to be connected."""
+    session, socket = client_of(rig)
+    session.drain("transport close")
+    stale = returning(rig, socket.pid)
+    assert rig.io.root.sockets[socket.id].claim > 0  # type: ignore[attr-defined]
+    theirs = sessions._pack({"sid": socket.id, "pid": socket.pid, "rooms": [socket.id, "room"], "data": {}})
+    rig.broker.sessions.stored[socket.pid] = theirs
+    rig.clock.advance(0.2)  # and no refresh, which would find it out, too
+    again = returning(rig, socket.pid)
+    rig.adapter.read_back()
+    assert (stale.ended, again.is_open) == ("session taken over", True)
+    assert rig.io.root.sockets[socket.id].rooms == {socket.id, "room"}
 
 
 def test_session_that_a_node_js_server_stores_late(monkeypatch: pytest.MonkeyPatch, rig: Rig) -> None:
@@ -302,4 +316,5 @@ def test_session_that_a_node_js_server_stores_late(monkeypatch: pytest.MonkeyPat
     assert not session.sent
     rig.broker.sessions.stored["pid"] = sessions._pack({"sid": "id", "pid": "pid", "rooms": ["id"], "data": {}})
     rig.clock.advance(0.2)
+    rig.adapter.read_back()
     assert rig.io.root.sockets["id"].recovered

@@ -6,10 +6,13 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from tests.contract.kinds import Kind
 from tests.failures.cluster import Node, Trial
 
-#: Of each transport.
+#: Of each transport; and how many are cut in all when nodes are killed.
 CLIENTS = 3
+MANY = {"redis": 10}
+CUTS = {"redis": 100}
 
 #: Seconds of traffic between two blows.
 PAUSE = 0.3
@@ -22,13 +25,17 @@ async def replace(trial: Trial, node: Node) -> None:
     trial.tell(f"{new.name} comes for {node.name}")
 
 
-@pytest.mark.timeout(120)
-async def test_clients_of_a_killed_node_go_on_with_others(trial: Trial) -> None:
-    await trial.open(CLIENTS)
+@pytest.mark.timeout(240)
+async def test_clients_of_a_killed_node_go_on_with_others(trial: Trial, kind: Kind) -> None:
+    """It is always the node that has the most of them."""
+    await trial.open(MANY.get(kind.fixture, CLIENTS))
     await trial.begin()
-    for _ in range(3):
+    killed = 0
+    while killed < CUTS.get(kind.fixture, len(trial.proxies)):
         await deferLater(reactor, PAUSE)
-        node = trial.chance.choice(trial.cluster.nodes)
+        ports = [proxy.server_port for proxy in trial.proxies.values()]
+        node = max(trial.cluster.nodes, key=lambda node: ports.count(node.port))
+        killed += ports.count(node.port)
         await trial.take_stock(node)
         trial.tell(f"{node.name} is killed")
         await trial.cluster.kill(node)

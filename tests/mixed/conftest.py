@@ -98,7 +98,8 @@ def sharded(mode: str) -> Kind:
 
 
 def streams(*, sharded: bool = False, recovers: bool = False) -> Kind:
-    ours = {"stream_name": PREFIX, "channel_prefix": PREFIX, "use_sharded_pub_sub": sharded}
+    names = {"stream_name": PREFIX, "channel_prefix": PREFIX}
+    ours = {**names, "use_sharded_pub_sub": sharded, "session_check_interval": 0.1}
     return Kind("streams", "redis+streams", {"useShardedPubSub": sharded}, ours, recovers)
 
 

@@ -16,6 +16,7 @@ from twisted.internet.task import LoopingCall
 
 from tests.mixed.clients import Client
 from tests.mixed.cluster import Cluster, Member
+from tests.wire import ConnectionEnded
 
 pytestmark = pytest.mark.parametrize("kind", ["streams with recovery"], indirect=True, scope="module")
 
@@ -132,6 +133,34 @@ async def test_client_whose_loss_was_not_noticed_recovers(cluster: Cluster, set_
     await cluster.members["node"].count()
     assert await traveller.arrive(cluster.members[after])
     assert await traveller.heard(cluster.members[after]) == [["missed"]]
+
+
+async def test_connection_here_ends_when_a_server_of_node_js_has_taken_the_client(
+    cluster: Cluster, set_out: SetOut
+) -> None:
+    """Though nothing is left of it that could be noticed by itself."""
+    first = cluster.members["first"]
+    traveller, other = await set_out(first), await set_out(first)
+    assert await traveller.arrive(cluster.members["node"])
+    await first.lost(traveller.client.id)
+    with pytest.raises(ConnectionEnded):
+        await traveller.left[0].ended()
+    assert len(await first.fetch(to=["one"])) == 2
+    assert await other.heard(first) == []
+
+
+async def test_client_is_at_one_of_our_servers_at_most(cluster: Cluster, set_out: SetOut) -> None:
+    """Also when it comes by way of a server of Node.js, and nobody else has noticed that."""
+    first, second, node = (cluster.members[name] for name in ("first", "second", "node"))
+    traveller = await set_out(first)
+    for place in (second, first, first):
+        assert await traveller.arrive(node)
+        assert await traveller.heard(node) == []
+        await traveller.leave(node)
+        assert await traveller.arrive(place)
+        assert await traveller.heard(place) == []
+        (found,) = await first.fetch(to=["one"])
+        assert found["id"] == traveller.client.id
 
 
 @contextmanager

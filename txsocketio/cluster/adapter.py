@@ -104,6 +104,14 @@ class ClusterAdapter(Adapter):
         self.requests.fail(BrokerUnavailable("the server is closed"))
         return super().stop()
 
+    def lost_up_to(self, position: int) -> None:
+        """What a log has up to this position is gone, and was not read: all clients have to come back.
+
+        So their applications see that something is lost, and can make up for it.
+        """
+        for socket in [*self.namespace.sockets.values()]:
+            socket.session.close()
+
     # --- to the clients ---
 
     def broadcast(self, event: list[Json], rooms: Names, excluded: Names, flags: Flags) -> Deferred[None]:

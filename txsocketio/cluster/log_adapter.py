@@ -68,7 +68,7 @@ class LogAdapter(ClusterAdapter):
 
     A kind of broker extends it, besides the methods of `ClusterAdapter`, by `append` and `replay`, `holds`,
     `offset_of` and `position_of`, `progress`, and `sessions`; and it calls `read` with each entry of the log, those
-    of this node too, and `recovery.log.begin` with the position from which it reads.
+    of this node too, `recovery.log.begin` with the position from which it reads, and `lost_up_to`.
     """
 
     socket_class: ClassVar[type[Socket]] = ClusterSocket
@@ -177,6 +177,15 @@ class LogAdapter(ClusterAdapter):
 
     def is_needed(self) -> bool:
         return self.recovery.is_needed()
+
+    def lost_up_to(self, position: int) -> None:
+        """As everywhere; who was away then comes back as a new client, and nobody waits for what may be lost."""
+        self.recovery.log.begin(position)
+        super().lost_up_to(position)
+        for unread in [*self._unread]:
+            acts, unread.then = unread.then, []
+            for act in acts:
+                act()
 
     def stop(self) -> Deferred[None]:
         self._unread.clear()

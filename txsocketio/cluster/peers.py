@@ -184,7 +184,7 @@ class PeerBroker(Broker):
 class PeerLogBroker(PeerBroker):
     """A broker that keeps a log. A kind of broker extends it by `append`, `replay`, `holds` and `sessions` besides.
 
-    It calls `read` with each entry of the log.
+    It calls `read` with each entry of the log, and `lost_up_to` when some are gone before it could.
 
     Attributes:
         progress: how far the log has been read. It begins where the log ended when the broker was started.
@@ -203,6 +203,12 @@ class PeerLogBroker(PeerBroker):
     def holds(self, position: int) -> Deferred[bool]:
         """Fires with whether the log has come as far as the position, and everything behind it is still there."""
         raise NotImplementedError
+
+    def lost_up_to(self, position: int) -> None:
+        """Entries of the log up to this position are gone, and were not read."""
+        for adapter in self.adapters.values():
+            if isinstance(adapter, PeerLogAdapter):
+                adapter.lost_up_to(position)
 
     def read(self, position: int, head: bytes, body: bytes) -> None:
         """The next entry of the log, also one of this node. Hot path."""

@@ -57,6 +57,9 @@ LATE = 0.2
 #: How often a session that changes under our hands is asked for.
 ATTEMPTS = 5
 
+#: Claims that are not taken in a second. In JSON, numbers are exact up to 2**53.
+CLAIMS = 2**20
+
 
 class ClusterRecovery(Recovery):
     """What is known of the clients of one namespace so that they can come back, here or elsewhere.
@@ -110,7 +113,7 @@ class ClusterRecovery(Recovery):
         _insist(socket)
         session, position = found
         session.floor = position
-        socket.restore(session, position, _claim_after(session.claim))
+        socket.restore(session, position, _claim_after(session.claim, self._clock.seconds()))
         socket.stored = session.stored
         self._coming.add(socket)
         return True
@@ -196,7 +199,7 @@ class ClusterRecovery(Recovery):
             stored = await self._patiently(partial(self._sessions.swap, socket.pid, socket.stored, ours))
             if stored == ours:
                 socket.stored = ours
-                if before.node:
+                if before.node or before.namespace is None:
                     await self._adapter.take(socket)
                 return True
             if stored is None:
@@ -204,7 +207,7 @@ class ClusterRecovery(Recovery):
             now = stored_sessions.decode(stored)
             socket.join(now.rooms - before.rooms)
             socket.leave(before.rooms - now.rooms)
-            socket.stored, socket.claim, before = stored, _claim_after(now.claim), now
+            socket.stored, socket.claim, before = stored, _claim_after(now.claim, self._clock.seconds()), now
         return False
 
     async def _read_older(self, socket: ClusterSocket) -> bool:
@@ -307,9 +310,12 @@ class ClusterRecovery(Recovery):
         super().stop()
 
 
-def _claim_after(claim: int) -> int:
-    """A later claim, which is not that of anybody else: what two write who take the same session at once differs."""
-    return claim + 1 + getrandbits(32)
+def _claim_after(claim: int, seconds: float) -> int:
+    """A later claim, which is not that of anybody else: what two write who take the same session at once differs.
+
+    It tells the time, as a session that comes from a server of Node.js has lost its claims.
+    """
+    return max(claim + 1, int(seconds * CLAIMS)) + getrandbits(16)
 
 
 def _insist(socket: ClusterSocket) -> None:
