@@ -199,7 +199,7 @@ async def redis(own_redis: OwnRedis) -> AsyncIterator[RedisServer]:
     yield await own_redis()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("silently", [False, True], ids=["reset", "silent"])
 async def test_clients_are_cut(wanderers: Wanderers, silently: bool) -> None:
     """Noticed by their server, or not."""
@@ -209,7 +209,7 @@ async def test_clients_are_cut(wanderers: Wanderers, silently: bool) -> None:
     await wanderers.finish()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 async def test_redis_is_halted(wanderers: Wanderers, redis: RedisServer) -> None:
     """While clients are cut."""
     await wanderers.begin()
@@ -223,7 +223,7 @@ async def test_redis_is_halted(wanderers: Wanderers, redis: RedisServer) -> None
     await wanderers.finish()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 async def test_server_of_node_js_is_killed(wanderers: Wanderers) -> None:
     """It has stored nothing of its clients, which are new ones with ours; those of ours notice nothing."""
     await wanderers.begin()
@@ -239,7 +239,7 @@ async def test_server_of_node_js_is_killed(wanderers: Wanderers) -> None:
     assert figures.recovered("node", "ours") == 0
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 async def test_server_of_ours_is_killed(wanderers: Wanderers) -> None:
     """Its clients go on with the server of Node.js, and come back to ours."""
     await wanderers.begin()
