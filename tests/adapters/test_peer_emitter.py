@@ -107,7 +107,7 @@ async def test_kafka_that_is_frozen(own_kafka: Callable[..., Awaitable[KafkaServ
     await cluster.stop()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("blocking", [False, True])
 async def test_kafka_that_is_killed(own_kafka: Callable[..., Awaitable[KafkaServer]], blocking: bool) -> None:
     """The emitter goes on when it is back; what was emitted meanwhile, and failed, does not come later."""
