@@ -29,8 +29,8 @@ ROOT = Path(__file__).parent.parent
 
 pytest_plugins = ["tests.brokers.fixtures", "tests.distribution"]
 
-#: Seconds a test may take when it has no mark of its own, as in @pytest.mark.timeout(60).
-TIMEOUT = 20.0
+#: Seconds a test may take when it has no mark of its own, as in @pytest.mark.timeout(60); and one of several processes.
+TIMEOUT, LONG_TIMEOUT = 20.0, 60.0
 
 #: The function of a test as it was written: one that is run again is bounded already.
 UNBOUNDED = pytest.StashKey[Callable[..., Coroutine[Any, Any, None]]]()
@@ -77,10 +77,12 @@ MANY_PROCESSES = ("adapters", "app", "brokers", "cluster", "contract", "examples
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests of several processes another chance."""
+    """Give tests of several processes time, and another chance."""
     for item in items:
         if item.path.parent.name in MANY_PROCESSES or item.path.parent == ROOT / "tests":
             item.add_marker(pytest.mark.flaky(reruns=2))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(LONG_TIMEOUT))
 
 
 # Time

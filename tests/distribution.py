@@ -16,6 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 #: The units that take longest, in this order. All others follow, those with most tests first.
 LONG = (
     "tests/failures",
+    "tests/mixed/test_mixed_failures.py",
     "tests/adapters rabbitmq",
     "tests/adapters kafka",
     "tests/contract rabbitmq",
