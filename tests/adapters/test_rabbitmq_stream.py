@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 
@@ -13,10 +14,12 @@ from twisted.internet.task import deferLater
 
 from tests.adapters.rabbitmq_nodes import QUICK, Node, Nodes, Start, until
 from tests.brokers.rabbitmq import RabbitMQServer
+from tests.conftest import ROOT
+from txsocketio.adapters.rabbitmq import client
 from txsocketio.adapters.rabbitmq.stream import RecordsGone
 from txsocketio.errors import BrokerUnavailable
 
-pytestmark = pytest.mark.timeout(40)
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ async def test_a_log_outlives_a_killed_broker(own_rabbitmq: Start, nodes: Nodes)
     """Under traffic of two nodes to a third: nothing is lost, repeated or out of order."""
     broker = await own_rabbitmq()
     a, b, c = [await following(nodes, broker.url) for _ in range(3)]
-    await deferLater(reactor, 2)  # a stream that is killed as soon as it was declared may be lost
+    await broker.settled()
     appended = []
     for number in range(1500):
         appended += [a.log.append(b"%d" % (2 * number)), b.log.append(b"%d" % (2 * number + 1))]
@@ -221,3 +224,34 @@ async def test_a_log_that_was_cut_off_goes_on(own_rabbitmq: Start, nodes: Nodes)
     assert b.numbers == [*range(510)]
     assert a.resets == b.resets == 1
     assert b.log.progress.position < 500
+
+
+#: What the manual tells an operator to do.
+REMEDY = ROOT / "docs" / "examples" / "rabbitmq-lost-stream.sh"
+
+
+@pytest.mark.timeout(180)
+async def test_a_stream_that_the_broker_has_lost_can_be_made_again(
+    own_rabbitmq: Start, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it may after a kill: that is logged once, and all goes on when an operator has done what the manual says."""
+    told: list[str] = []
+    monkeypatch.setattr(client.log, "warn", lambda text, **fields: told.append(text.format(**fields)))
+    broker = await own_rabbitmq()
+    a, b = [await following(nodes, broker.url) for _ in range(2)]
+    await append(a, range(10))
+    await until(lambda: len(b.records) == 10)
+    await broker.kill()
+    broker.coordinators.unlink()
+    await broker.start()
+    appended = [a.log.append(b"%d" % number) for number in range(10, 20)]
+    await until(lambda: sum("down or inaccessible" in line for line in told) == 2)
+    await deferLater(reactor, 2)
+    assert sum("down or inaccessible" in line for line in told) == 2
+    assert not any(each.called for each in appended)
+    command = re.search(r'eval "(.*)"$', REMEDY.read_text(), re.MULTILINE)[1].replace('\\"', '"')
+    assert await broker.ctl("eval", command.replace("$stream", f"{nodes.prefix}.log")) == "ok"
+    await gatherResults(appended)
+    await until(lambda: len(b.records) >= 20)
+    assert b.numbers == [*range(20)]
+    assert a.resets == b.resets == 1
