@@ -21,8 +21,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txsocketio.adapters.rabbitmq.client import Headers, RabbitMQClient
+from txsocketio.adapters.rabbitmq.history import STEP, Record, RecordsGone
 from txsocketio.adapters.rabbitmq.options import RabbitMQOptions
-from txsocketio.adapters.rabbitmq.stream import STEP, Record, RecordsGone, Stream
+from txsocketio.adapters.rabbitmq.stream import Stream
 from txsocketio.adapters.rabbitmq.table import RabbitMQTable
 from txsocketio.adapters.rabbitmq.wire import ALL, join, split
 from txsocketio.cluster import wire
@@ -31,7 +32,7 @@ from txsocketio.cluster.messages import BROADCAST, INITIAL_HEARTBEAT, SOCKETS_JO
 from txsocketio.cluster.options import ClusterOptions
 from txsocketio.cluster.peers import Entry, PeerAdapter, PeerLogAdapter, PeerLogBroker
 from txsocketio.cluster.sessions import GRACE
-from txsocketio.errors import BadMessage, BrokerUnavailable, UnserializableData
+from txsocketio.errors import BadMessage, BrokerError, BrokerUnavailable, UnserializableData
 from txsocketio.socketio.adapter import Names
 
 if TYPE_CHECKING:
@@ -249,4 +250,4 @@ def _gone(failure: Failure) -> NoReturn:
 
 
 def _lost(failure: Failure) -> None:
-    failure.trap(BrokerUnavailable)
+    failure.trap(BrokerUnavailable, BrokerError)

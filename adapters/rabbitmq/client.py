@@ -20,7 +20,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pika import BasicProperties
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -48,6 +48,9 @@ STOP_TIMEOUT = 0.8
 
 #: Keys that are bound at a time on a new connection, which takes the reactor some milliseconds.
 BINDINGS = 200
+
+#: What an alarm of the broker means to us.
+BLOCKED = "the broker takes nothing, it runs out of memory or disk"
 
 Headers = dict[str, Json]
 Result = TypeVar("Result")
@@ -78,7 +81,7 @@ class RabbitMQClient:
 
     def __init__(self, reactor: Any, url: str, options: RabbitMQOptions, node: str) -> None:
         self.publisher = Publisher(node, options)
-        self.publisher.on_refused = self._refused
+        self.publisher.on_returned = self._returned
         self.attached: list[Attached] = []
         self.is_available = False
         self.on_available: Callable[[bool], None] = lambda _: None
@@ -183,7 +186,7 @@ class RabbitMQClient:
         connection = await self._within(options.connect_timeout, connecting)
         liveness = Liveness(self._reactor, options, connection, self._echo)
         try:
-            await self._within(options.request_timeout, self._prepare(connection))
+            await self._prepared(connection)
             self._connected(connection)
             if self._is_running:  # who heard that we are connected may have stopped us
                 liveness.check()
@@ -193,6 +196,15 @@ class RabbitMQClient:
             liveness.stop()
             self._disconnected()
             await self._within(STOP_TIMEOUT, connection.end()).addErrback(lambda _: None)
+
+    async def _prepared(self, connection: Connection) -> None:
+        seconds = self._options.request_timeout
+        try:
+            await self._within(seconds, self._prepare(connection))
+        except TimeoutError:
+            # A broker that takes no messages does not even read what is asked behind the first one.
+            late = f"it does not declare exchange, queue and streams within {seconds:g} s"
+            raise BrokerUnavailable(BLOCKED if connection.is_blocked else late) from None
 
     async def _prepare(self, connection: Connection) -> None:
         """Declare everything."""
@@ -233,15 +245,18 @@ class RabbitMQClient:
         connection = self._connection
         is_available = connection is not None and not connection.is_blocked
         if connection is not None and connection.is_blocked:
-            self._tell("the broker takes nothing, it runs out of memory or disk")
+            self._tell(BLOCKED)
+        elif connection is not None and BLOCKED in self._told:
+            self._told.remove(BLOCKED)
+            log.info("RabbitMQ at {address} takes messages again", address=self._address)
         self.publisher.write()
         if is_available != self.is_available:
             self.is_available = is_available
             self.on_available(is_available)
 
-    def _refused(self) -> None:
+    def _returned(self) -> None:
         if self._connection is not None:
-            self._connection.abort(BrokerUnavailable("it has refused a message"))
+            self._connection.abort(BrokerUnavailable("a log is gone"))
 
     def _echo(self) -> None:
         if self._channel is not None:

@@ -34,6 +34,9 @@ log = Logger()
 #: What is told of a message: its properties (their headers are never None), its routing key and its body.
 Receive = Callable[[BasicProperties, str, bytes], None]
 
+#: What is told of messages that were written: the number of one, and whether all before it are meant too.
+Settle = Callable[[int, bool], None]
+
 #: Bytes that are read in one turn of the reactor. pika needs 40 to 60 us for a small message: what fits into Twisted's
 #: 64 KB would hold up everything else for 25 ms.
 READ_SIZE = 16_384
@@ -117,17 +120,15 @@ class Channel:
             self._unacknowledged = 0
             self._channel.basic_ack(tag, multiple=True)
 
-    def confirm(self, on_confirmed: Callable[[int, bool], None], on_refused: Callable[[], None]) -> Deferred[Any]:
-        """Have the broker confirm each message by its number, or all up to it; fires when it does."""
+    def confirm(self, on_confirmed: Settle, on_refused: Settle, on_returned: Callable[[], None]) -> Deferred[Any]:
+        """Have the broker confirm or refuse each message, or return one that no queue is for; fires when it does."""
 
-        def confirmed(frame: Any) -> None:
-            if frame.method.NAME == "Basic.Ack":
-                on_confirmed(frame.method.delivery_tag, frame.method.multiple)
-            else:
-                on_refused()
+        def settled(frame: Any) -> None:
+            settle = on_confirmed if frame.method.NAME == "Basic.Ack" else on_refused
+            settle(frame.method.delivery_tag, frame.method.multiple)
 
-        self._channel.add_on_return_callback(lambda *_: on_refused())
-        return self.call("confirm_delivery", ack_nack_callback=confirmed)
+        self._channel.add_on_return_callback(lambda *_: on_returned())
+        return self.call("confirm_delivery", ack_nack_callback=settled)
 
     def publish(self, exchange: str, key: str, body: bytes, properties: BasicProperties, mandatory: bool) -> None:
         """Write a message; in vain when the channel is closed, which `on_closed` tells. Hot path."""
@@ -144,8 +145,14 @@ class Channel:
     def _closed(self, reason: Exception) -> None:
         promised, self._promised = self._promised, set()
         for each in promised:
-            each.errback(reason)
+            each.errback(_as_error(reason))
         self.on_closed(reason)
+
+
+def _as_error(reason: Exception) -> Exception:
+    """Why a channel has ended, as an error of pika; it may be anything that Twisted or OpenSSL has to say."""
+    error: Exception = exceptions.StreamLostError(str(reason))
+    return reason if isinstance(reason, exceptions.AMQPError) else error
 
 
 def ignore(reason: Exception) -> None:
@@ -190,7 +197,7 @@ class Connection(TwistedProtocolConnection):  # type: ignore[misc]
         opened: Deferred[PikaChannel] = Deferred()
         channel = self._impl.channel(None, opened.callback)
         wrapped = Channel(channel, on_closed or self.abort)
-        channel.add_on_close_callback(lambda _, reason: None if opened.called else opened.errback(reason))
+        channel.add_on_close_callback(lambda _, reason: None if opened.called else opened.errback(_as_error(reason)))
         await opened
         return wrapped
 

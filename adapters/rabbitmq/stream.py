@@ -11,28 +11,30 @@ one before. So a log has a name that is made of its record 0: of the node and nu
 records repeat it, since the first ones go when they are old. To learn it a node appends a marker, without a name yet,
 and looks at the first record that there is.
 
-The log's end. Where a consumer of "next" begins is not told. So the node appends a second marker once it consumes:
-where it comes back is the end as of now, and everything behind it will come.
+The log's end. Where a consumer of "next" begins is not told. So the node appends a second marker, looks where that is,
+and begins a bit before it: what it has seen there tells it which of the records that come are repeats.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pika import BasicProperties
 from pika.exceptions import ChannelClosedByBroker
-from twisted.internet.defer import Deferred, DeferredSemaphore, fail
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from txsocketio.adapters.rabbitmq.connection import ignore
+from txsocketio.adapters.rabbitmq.ends import MARKER, find_end, identify, mark
+from txsocketio.adapters.rabbitmq.history import STEP, History, bounded, is_record
+from txsocketio.adapters.rabbitmq.history import Record as Record
+from txsocketio.adapters.rabbitmq.history import RecordsGone as RecordsGone
 from txsocketio.adapters.rabbitmq.publisher import Repeats
-from txsocketio.adapters.rabbitmq.wire import OFFSET, id_of, log_name
+from txsocketio.adapters.rabbitmq.wire import OFFSET, id_of
 from txsocketio.cluster.progress import Progress
-from txsocketio.errors import BrokerUnavailable, WorldError
+from txsocketio.errors import BrokerUnavailable
 from txsocketio.types import Json
 
 if TYPE_CHECKING:
@@ -44,47 +46,14 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-#: The type of records that tell nothing.
-MARKER = "marker"
-
 #: What the broker answers when a queue is there, with other settings.
 PRECONDITION_FAILED = 406
 
-#: Reads of old records that go on at a time, each on a channel of its own; more wait.
-MAX_READS = 4
-
-#: Records that are under way in a read; as many may come in vain.
-READ_WINDOW = 100
-
-#: Repeated records that are remembered, so that they are not read again later.
-MAX_REPEATS = 10_000
-
-#: From one offset to the next, at most: where a segment begins the broker takes one for itself. When records go because
-#: they are old, a whole segment goes.
-STEP = 2
+#: Records in front of the end that a node looks at when it begins there: what it gets may be a repeat of one of them.
+LOOK_BACK = 500
 
 #: Seconds by which the clocks of nodes and broker may differ.
 SKEW = 60.0
-
-
-#: Called with the offset, the properties and the body of a record; whether that is enough.
-Take = Callable[[int, BasicProperties, bytes], bool]
-
-Result = TypeVar("Result")
-
-
-class Record(NamedTuple):
-    """What was appended."""
-
-    offset: int
-    headers: dict[str, Json]
-    body: bytes
-
-
-class RecordsGone(WorldError):
-    """The records that were asked for are not kept any more."""
-
-    temporary = False
 
 
 class Stream:
@@ -120,16 +89,13 @@ class Stream:
         self._options = options
         self._name = name
         self._since = since
-        self._connection: Connection | None = None
         self._is_caught_up = False
         self._channel: Channel | None = None
         self._marks: dict[str, Deferred[None]] = {}
         self._asked: list[Deferred[None]] = []
         self._is_asking = False
         self._seen = Repeats()
-        self._repeats: deque[int] = deque(maxlen=MAX_REPEATS)
-        self._spare: Deferred[Channel | None] | None = None
-        self._reads = DeferredSemaphore(MAX_READS)
+        self._history = History(clock, name, options.request_timeout)
 
     def append(self, body: bytes, headers: dict[str, Json] | None = None) -> Deferred[None]:
         """Fires when the log has it; where it stands is told by reading it back.
@@ -138,23 +104,30 @@ class Stream:
             BrokerUnavailable: no more can wait for the broker.
             UnserializableData: the broker would not take one that is so large.
         """
-        return self._publisher.publish("", self._name, body, headers, self._identify_log)
+        return self._publisher.publish("", self._name, body, headers, self)
 
-    def _identify_log(self) -> str:
-        return self.identity
+    @property
+    def position(self) -> int:
+        """How far the log has been read."""
+        return self.progress.position
 
     # --- reading what comes ---
 
     async def attach(self, connection: Connection) -> None:
         """Go on reading on a new connection; the first time, from the end as of now, or from `since`."""
-        self._connection = connection
+        self._history.attach(connection)
         await self._declare(connection)
-        identity = await self._identify(connection)
+        identity = await identify(connection, self._publisher, self._name)
+        end = await find_end(connection, self._publisher, self._name, identity)
         before, self.identity = self.identity, identity
         if before not in ("", identity):
-            self.progress.move(-1)
-            self.on_reset()
-        await self._tail(connection)
+            self._begin_anew(0)
+        elif self._is_caught_up and end <= self.progress.position:
+            # The machine of the broker was cut off: RabbitMQ leaves it to the system when records get to the disk.
+            log.warn("{name} has lost its latest records", name=self._name)
+            self._is_caught_up = False
+            self._begin_anew(end + 1 if self._since is None else 0)
+        await self._tail(connection, end)
 
     async def _declare(self, connection: Connection) -> None:
         options = self._options
@@ -173,33 +146,21 @@ class Stream:
             log.warn("the settings of {name} stay as they are: {reason}", name=self._name, reason=error.reply_text)
         channel.close()
 
-    async def _identify(self, connection: Connection) -> str:
-        """The name of the log."""
-        channel = await _reading_channel(connection)
-        names: list[str] = []
-        marks: list[str] = []
+    def _begin_anew(self, offset: int) -> None:
+        """The record at this offset does not follow what was read before."""
+        self.progress.move(offset - 1)
+        self._history.begin_anew(offset)
+        self.on_reset()
 
-        def look(offset: int, properties: BasicProperties, body: bytes) -> bool:
-            name = properties.correlation_id if offset else None
-            own = id_of(properties)
-            if name or not names:
-                names[:] = [name or log_name(properties)]
-            return bool(name) or not offset or own in marks
-
-        await self._scan(channel, "first", look, lambda: marks.append(self._mark(channel, None)))
-        return names[0]
-
-    def _mark(self, channel: Channel, identity: str | None) -> str:
-        """Append a marker; what it is to be known by."""
-        properties = self._publisher.sign(None, MARKER)
-        properties.correlation_id = identity
-        channel.publish("", self._name, b"", properties, mandatory=False)
-        return id_of(properties)
-
-    async def _tail(self, connection: Connection) -> None:
+    async def _tail(self, connection: Connection, end: int) -> None:
         start: Any = self.progress.position + 1
-        if not self._is_caught_up and start == 0:
-            start = "next" if self._since is None else datetime.now(UTC) - timedelta(seconds=self._since + SKEW)
+        if not self._is_caught_up and self._since is None:
+            start = max(0, end + 1 - LOOK_BACK)
+            self._history.begin_anew(start)
+            self.progress.move(end)
+            self._is_caught_up = True
+        elif not self._is_caught_up and start == 0:
+            start = datetime.now(UTC) - timedelta(seconds=(self._since or 0.0) + SKEW)
         channel = await connection.channel()
         await channel.window(self._options.prefetch)
         await channel.consume(self._name, self._receive, auto_ack=False, arguments={OFFSET: start})
@@ -210,12 +171,12 @@ class Stream:
 
     def _read_mark(self, channel: Channel) -> Deferred[None]:
         """Fires when everything has been told that is in the log now."""
-        mark = self._mark(channel, self.identity)
+        marker = mark(channel, self._publisher, self._name, self.identity)
         read: Deferred[None] = channel.promise()
-        self._marks[mark] = read
+        self._marks[marker] = read
 
         def forget(result: Any) -> Any:
-            self._marks.pop(mark, None)
+            self._marks.pop(marker, None)
             return result
 
         return read.addBoth(forget)
@@ -235,7 +196,7 @@ class Stream:
         asked, self._asked = self._asked, []
         self._is_asking = True
         read = fail(BrokerUnavailable("RabbitMQ is away")) if self._channel is None else self._read_mark(self._channel)
-        self._bounded(read).addBoth(self._answer, asked)
+        bounded(read, self._options.request_timeout, self._clock).addBoth(self._answer, asked)
 
     def _answer(self, result: Any, asked: list[Deferred[None]]) -> None:
         self._is_asking = False
@@ -248,112 +209,25 @@ class Stream:
         """Take a record. Hot path."""
         headers = properties.headers
         offset = int(headers.pop(OFFSET))
-        if self._is_caught_up or self._since is not None:
-            if self._is_caught_up and offset > self.progress.position + STEP:
-                self.progress.move(offset - 1)
-                self.on_reset()
-            if _is_record(properties):
-                if self._seen.is_repeat(properties):
-                    self._repeats.append(offset)
-                else:
-                    self.on_record(Record(offset, headers, body))
+        position = self.progress.position
+        if offset > position + STEP and self._is_caught_up:
+            self._begin_anew(offset)
+        if is_record(properties):
+            if self._seen.is_repeat(properties):
+                self._history.repeats.append(offset)
+            elif offset > position:
+                self.on_record(Record(offset, headers, body))
+        if offset > position:
             self.progress.move(offset)
         if self._marks and properties.type == MARKER and id_of(properties) in self._marks:
-            self.progress.move(offset)
             self._marks[id_of(properties)].callback(None)
 
     # --- reading what has been ---
 
     def read(self, after: int, up_to: int, limit: int) -> Deferred[list[Record]]:
-        """Fires with the records behind a position, up to another one that has been told, at most so many.
-
-        It fails with RecordsGone when the first of them is not kept any more, and with BrokerUnavailable.
-        """
-        return self._reads.run(lambda: self._within(self._read(after, up_to, limit)))
-
-    async def _read(self, after: int, up_to: int, limit: int) -> list[Record]:
-        records: list[Record] = []
-        seen, repeats = Repeats(), set(self._repeats)
-
-        position = after
-
-        def take(offset: int, properties: BasicProperties, body: bytes) -> bool:
-            nonlocal position
-            if offset > position + STEP:
-                raise RecordsGone(f"the records from {position + 1} to {offset - 1} are gone")
-            position = offset
-            is_wanted = offset <= up_to and _is_record(properties) and not seen.is_repeat(properties)
-            if is_wanted and offset not in repeats:
-                records.append(Record(offset, properties.headers, body))
-            return offset >= up_to or len(records) == limit
-
-        if after < up_to:
-            await self._scan(await self._side_channel(), after + 1, take)
-        return records
+        """As `History.read`."""
+        return self._history.read(after, up_to, limit)
 
     def first(self) -> Deferred[int]:
-        """Fires with the offset of the oldest record that is kept."""
-        return self._within(self._first())
-
-    async def _first(self) -> int:
-        found: list[int] = []
-
-        def take(offset: int, properties: BasicProperties, body: bytes) -> bool:
-            found.append(offset)
-            return True
-
-        await self._scan(await self._side_channel(), "first", take)
-        return found[0]
-
-    async def _side_channel(self) -> Channel:
-        """A channel to read on; the next one is opened meanwhile, since that takes several times to and fro."""
-        connection = self._connection
-        if connection is None or not connection.is_open:
-            raise BrokerUnavailable("RabbitMQ is away")
-        spare, self._spare = self._spare, self._within(_reading_channel(connection))
-        self._spare.addErrback(lambda _: None)
-        channel = None if spare is None else await spare
-        return channel if channel is not None and channel.is_open else await _reading_channel(connection)
-
-    async def _scan(
-        self, channel: Channel, start: int | str, take: Take, begun: Callable[[], None] = lambda: None
-    ) -> None:
-        """Have `take` called with records until it is content, then close the channel."""
-        content = channel.promise()
-
-        def look(properties: BasicProperties, key: str, body: bytes) -> None:
-            if not content.called:
-                try:
-                    if take(int(properties.headers.pop(OFFSET)), properties, body):
-                        content.callback(None)
-                except RecordsGone:
-                    content.errback()
-
-        try:
-            await channel.consume(self._name, look, auto_ack=False, arguments={OFFSET: start})
-            begun()
-            await content
-        finally:
-            channel.close()
-
-    def _within(self, waiting: Coroutine[Any, Any, Result]) -> Deferred[Result]:
-        return self._bounded(Deferred.fromCoroutine(waiting))
-
-    def _bounded(self, waiting: Deferred[Result]) -> Deferred[Result]:
-        return waiting.addTimeout(self._options.request_timeout, self._clock).addErrback(_unavailable)
-
-
-async def _reading_channel(connection: Connection) -> Channel:
-    channel = await connection.channel(ignore)
-    await channel.window(READ_WINDOW)
-    return channel
-
-
-def _unavailable(failure: Failure) -> Failure:
-    if failure.check(RecordsGone) is None:
-        raise BrokerUnavailable(str(failure.value))
-    return failure
-
-
-def _is_record(properties: BasicProperties) -> bool:
-    return properties.type is None and bool(properties.app_id) and properties.message_id.isdecimal()
+        """As `History.first`."""
+        return self._history.first()

@@ -15,6 +15,10 @@ ALL = "all"
 #: The header in which the broker tells the offset of a record, and in which a consumer asks for one.
 OFFSET = "x-stream-offset"
 
+#: The header of a record that may be there already, as it was written before: all that is in front of this offset is
+#: older.
+BEHIND = "behind"
+
 _SIZE = Struct(">I")
 
 

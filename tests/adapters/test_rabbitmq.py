@@ -14,7 +14,8 @@ from tests.adapters.rabbitmq_nodes import QUICK, Start
 from tests.brokers.rabbitmq import RabbitMQServer
 from tests.contract.cluster import Client, Cluster, Node, silence, until_all_know
 from tests.contract.kinds import RECOVERY, Kind, of_rabbitmq
-from txsocketio.errors import BrokerUnavailable
+from txsocketio.cluster.keeper import STORE_TIMEOUT
+from txsocketio.errors import BrokerError, BrokerUnavailable
 from txsocketio.types import Json
 
 pytestmark = pytest.mark.timeout(120)
@@ -81,7 +82,7 @@ async def test_log_loses_and_repeats_nothing_in_an_outage(own_rabbitmq: Start, j
     """With recovery, each client gets everything once, in one order on all nodes."""
     broker = await own_rabbitmq()
     nodes = await join(broker, recovery=True)
-    await deferLater(reactor, 2)  # a stream that is killed as soon as it was declared may be lost
+    await broker.settled()
     for client in await under_traffic(nodes, lambda: harm(broker)):
         assert sorted(numbers(client)) == [*range(1000)]
         assert [n for n in numbers(client) if not n % 2] == [*range(0, 1000, 2)]
@@ -143,6 +144,51 @@ async def test_offsets_name_their_log(rabbitmq: RabbitMQServer, join: Join) -> N
     for offset in (f"ffffffff-{position}", f"{log}-999999", position, f"{log}--1", ""):
         client.offset = offset
         assert (await client.back(nodes[1])).id != client.id
+
+
+@pytest.mark.parametrize("recovery", [False, True])
+async def test_an_event_that_is_never_taken_fails(own_rabbitmq: Start, join: Join, recovery: bool) -> None:
+    """RabbitMQ takes less than we were told: the application hears of it, it is counted, and other events arrive."""
+    nodes = await join(await own_rabbitmq("max_message_size = 50000"), recovery)
+    client = await nodes[2].client()
+    emitted = [nodes[0].io.emit("n", number, "x" * (60_000 if number == 5 else 10)) for number in range(10)]
+    for number, each in enumerate(emitted):
+        if number == 5:
+            with pytest.raises(BrokerError, match="larger than"):
+                await each
+        else:
+            await each
+    await nodes[1].io.emit("end")
+    await until(lambda: client.named("end"))
+    assert nodes[0].io.broker.given_up == 1
+    if recovery:
+        assert [number for number, _ in client.named("n")] == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+
+
+async def test_clients_come_and_come_back_in_an_alarm(own_rabbitmq: Start, join: Join) -> None:
+    """Without memory RabbitMQ stores no session: who is new waits a moment, who comes back until there is some."""
+    broker = await own_rabbitmq()
+    nodes = await join(broker, recovery=True)
+    client = await nodes[0].client()
+    await nodes[1].io.emit("n", 1)
+    await until(lambda: numbers(client) == [1])
+    await broker.ctl("set_vm_memory_high_watermark", "absolute", "1")
+    await until(lambda: not any(node.io.broker.is_available for node in nodes))
+    client.cut()
+    coming = Deferred.fromCoroutine(client.back(nodes[1]))
+    begun = reactor.seconds()
+    new = await nodes[2].client()
+    assert reactor.seconds() - begun < 2 * STORE_TIMEOUT
+    emitted = [node.io.emit("n", number) for number, node in enumerate(nodes, 2)]
+    assert not coming.called
+    await broker.ctl("set_vm_memory_high_watermark", "0.4")
+    again = await coming
+    assert again.id == client.id
+    await gatherResults(emitted)
+    await until(lambda: len(numbers(again)) == 4 and len(numbers(new)) == 3)
+    assert numbers(again) == [1, *numbers(new)]
+    new.cut()
+    assert (await new.back(nodes[0])).id == new.id
 
 
 # Routing by rooms

@@ -8,13 +8,13 @@ from contextlib import suppress
 import pytest
 from pytest_twisted import blockon
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.internet.task import deferLater
 
 from tests.adapters.rabbitmq_nodes import QUICK, Nodes, Start, until
 from tests.brokers.rabbitmq import RabbitMQServer
 from txsocketio.adapters.rabbitmq import client as rabbitmq_client
-from txsocketio.errors import BrokerUnavailable
+from txsocketio.errors import BrokerError, BrokerUnavailable
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -207,3 +207,65 @@ async def test_amqps_checks_the_certificate(own_rabbitmq: Start, nodes: Nodes) -
         await node.stop()
         with suppress(BrokerUnavailable):
             await each
+
+
+@pytest.mark.parametrize("is_logged", [False, True], ids=["exchange", "log"])
+async def test_what_the_broker_never_takes_fails(own_rabbitmq: Start, nodes: Nodes, is_logged: bool) -> None:
+    """It is set to take less than we think: only what is too large is given up, what stands around it arrives."""
+    broker = await own_rabbitmq("max_message_size = 50000")
+    a, b = [nodes.make(broker.url, **QUICK).follow() for _ in range(2)]
+    await b.bind("all")
+    await gatherResults([a.start(), b.start()])
+    bodies = [b"%d" % number for number in range(300)]
+    for number in (0, 100, 101, 299):
+        bodies[number] = b"x" * 60_000
+    written = [a.log.append(body) if is_logged else a.publish(["all"], body) for body in bodies]
+    for number, each in enumerate(written):
+        if bodies[number].isdigit():
+            await each
+        else:
+            with pytest.raises(BrokerError, match="larger than"):
+                await each
+    await a.publish(["all"], b"end")
+    await a.log.append(b"300")
+    await until(lambda: b.bodies[-1:] == [b"end"] and b.numbers[-1:] == [300])
+    arrived = b.numbers[:-1] if is_logged else [int(body) for body in b.bodies[:-1]]
+    wanted = [int(body) for body in bodies if body.isdigit()]
+    assert arrived == (wanted if is_logged else sorted({*wanted} & {*arrived}))
+    assert arrived[-1] == 298
+
+
+async def test_what_a_full_queue_refuses_fails(own_rabbitmq: Start, nodes: Nodes) -> None:
+    """A policy of the broker says so: other messages arrive, and the connection stays."""
+    broker = await own_rabbitmq()
+    a, b = [await nodes.start(broker.url, "all", **QUICK) for _ in range(2)]
+    policy = '{"max-length-bytes": 1000, "overflow": "reject-publish"}'
+    await broker.ctl("set_policy", "--apply-to", "queues", "small", ".*", policy)
+    bodies = [b"x" * (5000 if number % 3 else 10) for number in range(30)]
+    written = DeferredList([a.publish(["all"], body) for body in bodies], consumeErrors=True)
+    for body, (is_taken, result) in zip(bodies, await written, strict=True):
+        assert is_taken == (len(body) < 1000)
+        assert is_taken or result.check(BrokerError)
+    await until(lambda: len(b.bodies) == 10)
+    await a.publish(["all"], b"end")
+    await until(lambda: b.bodies[-1:] == [b"end"])
+    assert a.states == b.states == [True]
+
+
+async def test_a_node_that_starts_without_memory_says_so(
+    own_rabbitmq: Start, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, in words that an operator understands; it starts when there is memory again."""
+    told: list[str] = []
+    monkeypatch.setattr(rabbitmq_client.log, "warn", lambda text, **fields: told.append(text.format(**fields)))
+    broker = await own_rabbitmq()
+    await broker.ctl("set_vm_memory_high_watermark", "absolute", "1")
+    node = nodes.make(broker.url, request_timeout=1.0, **QUICK).follow()
+    started = node.start()
+    await until(lambda: told)
+    await deferLater(reactor, 3)
+    assert len(told) == 1
+    assert "out of memory" in told[0]
+    await broker.ctl("set_vm_memory_high_watermark", "0.4")
+    await started
+    await node.log.append(b"1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from twisted.internet.utils import getProcessOutput
 
@@ -18,8 +19,8 @@ VM = "-noinput +S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_
 class RabbitMQServer(BrokerServer):
     """A RabbitMQ node with an epmd of its own, which Erlang otherwise starts for the whole machine and leaves behind.
 
-    A stream is back a moment after the restart; until then its declaration is refused with 404. One that was first
-    declared within the second before a kill may be lost.
+    A stream is back a moment after the restart; until then its declaration is refused with 404. After the very first
+    one was declared a kill may come too early: see `settled`.
 
     Args:
         config: lines of rabbitmq.conf, which come after ours: "heartbeat = 2".
@@ -38,6 +39,19 @@ class RabbitMQServer(BrokerServer):
     @property
     def url(self) -> str:
         return f"{'amqps' if self.tls else 'amqp'}://guest:guest@{self.address}/%2F"
+
+    async def settled(self) -> None:
+        """Wait until it would find its streams again; for a broker on which some have been declared.
+
+        Their coordinator is noted in a table that Erlang leaves unwritten for up to three seconds. Without it RabbitMQ
+        3.10 does not start the coordinator again, and says for ever that the home node of its streams is down.
+        """
+        await self._until(lambda: b"rabbit_stream_coordinator" in self.coordinators.read_bytes())
+
+    @property
+    def coordinators(self) -> Path:
+        """The file with that table."""
+        return self.folder / "data" / "rabbit@localhost" / "coordination" / "rabbit@localhost" / "names.dets"
 
     async def ctl(self, *arguments: str) -> str:
         """What rabbitmqctl prints for a command; takes a second or two."""

@@ -123,6 +123,9 @@ class BrokerServer:
         else:
             await self.restart()
 
+    async def settled(self) -> None:
+        """Wait until what its clients have set up would outlast a kill."""
+
     async def says(self, text: bytes) -> None:
         """Wait until it has logged this since it was started."""
         await self._until(lambda: text in self.log.read_bytes())

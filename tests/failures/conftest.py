@@ -10,9 +10,7 @@ from secrets import token_hex
 
 import pytest
 from pytest_twisted import blockon
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
 
 from tests.brokers.fixtures import FAILED, running
 from tests.brokers.kafka import KafkaServer
@@ -25,9 +23,6 @@ from tests.failures.cluster import TRANSPORTS, Clients, Cluster, Trial
 BROKERS: dict[str, type[BrokerServer]] = {"redis": RedisServer, "kafka": KafkaServer, "rabbitmq": RabbitMQServer}
 
 NODES = 3
-
-#: Seconds after which RabbitMQ has a stream that is new for good; one that it is killed before may be lost.
-SETTLING = 1.5
 
 #: What has been missed for longer than a moment has to be read from the broker again.
 FORGETFUL = {"connection_state_recovery": {"max_disconnection_duration": 60.0, "max_packets": 100}}
@@ -74,11 +69,10 @@ def cluster(lasting_cluster: Cluster, request: pytest.FixtureRequest) -> Iterato
     cluster = lasting_cluster
 
     async def prepare() -> None:
-        is_new = not cluster.nodes
         await cluster.start(NODES - len(cluster.nodes))
         await cluster.ready()
-        if is_new and isinstance(cluster.broker, RabbitMQServer):
-            await deferLater(reactor, SETTLING)
+        if cluster.broker is not None:
+            await cluster.broker.settled()
 
     blockon(Deferred.fromCoroutine(prepare()))
     yield cluster
