@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from twisted.internet.defer import Deferred, succeed
+from twisted.logger import LogLevel, capturedLogs
 
 from tests.cluster.doubles import Rig
 from tests.socketio.doubles import RecordingSession
@@ -12,7 +13,7 @@ from txsocketio.cluster import sessions
 from txsocketio.cluster.messages import Message, Type
 from txsocketio.cluster.sessions import StoredSession
 from txsocketio.cluster.socket import ClusterSocket
-from txsocketio.errors import BadMessage
+from txsocketio.errors import BadMessage, BrokerError
 from txsocketio.socketio.away import RecoverySession
 from txsocketio.types import Json
 
@@ -318,3 +319,15 @@ def test_session_that_a_node_js_server_stores_late(monkeypatch: pytest.MonkeyPat
     rig.clock.advance(0.2)
     rig.adapter.read_back()
     assert rig.io.root.sockets["id"].recovered
+
+
+def test_session_that_the_broker_does_not_take_is_told_of_once(rig: Rig) -> None:
+    """Its client is served all the same."""
+    rig.broker.sessions.failure = BrokerError("too large")
+    with capturedLogs() as events:
+        _, socket = client_of(rig)
+        for name in "ab":
+            socket.join(name)
+            rig.clock.advance(0)
+    assert socket.connected
+    assert [(event["log_level"], str(event["error"])) for event in events] == [(LogLevel.warn, "too large")]

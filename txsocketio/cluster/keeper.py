@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from txsocketio.cluster import sessions as stored_sessions
 from txsocketio.cluster.sessions import Sessions
 from txsocketio.cluster.socket import ClusterSocket
-from txsocketio.errors import BrokerUnavailable
+from txsocketio.errors import BrokerError, BrokerUnavailable, UnserializableData
 from txsocketio.socketio.away import RecoverySession
 from txsocketio.types import Json
 
@@ -103,9 +103,7 @@ class SessionKeeper:
         try:
             return stored_sessions.encode(session, name, node, claim, offset)
         except (TypeError, ValueError, OverflowError) as error:
-            if not self._has_complained:
-                self._has_complained = True
-                log.warn("socket.data that cannot be stored is lost in a recovery: {error}", error=error)
+            self._complain("socket.data that cannot be stored is lost in a recovery: {error}", error)
             session.data = {}
             return stored_sessions.encode(session, name, node, claim, offset)
 
@@ -180,5 +178,13 @@ class SessionKeeper:
         self._to_refresh.clear()
 
     def _failed(self, failure: Json) -> None:
-        if failure.check(BrokerUnavailable) is None:
+        if failure.check(BrokerError, UnserializableData):
+            self._complain("a session that the broker does not take cannot be recovered: {error}", failure.value)
+        elif failure.check(BrokerUnavailable) is None:
             log.failure("A session of {namespace} could not be stored", failure, namespace=self._namespace.name)
+
+    def _complain(self, text: str, error: Exception) -> None:
+        """Only once: an application that keeps too much does so for every client."""
+        if not self._has_complained:
+            self._has_complained = True
+            log.warn(text, error=error)
