@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txsocketio.adapters.kafka.client import KafkaClient, KafkaLog
+from txsocketio.adapters.kafka.connections import spare_the_collector
 from txsocketio.adapters.kafka.options import KafkaAddress, KafkaOptions
 from txsocketio.adapters.kafka.queries import PositionGone
 from txsocketio.adapters.kafka.reader import Gap, Record
@@ -114,6 +115,7 @@ class KafkaBroker(PeerLogBroker):
                 log.warn("{error}; it is tried again", error=error)
             await self._client.stop()
             await deferLater(self.server.engine.clock, RETRY, lambda: None)
+        spare_the_collector()
         self._client.on_available = self._available
         self._available(self._client.is_available)
         self.members.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 
@@ -61,6 +62,14 @@ async def soon(fact: Callable[[], Json]) -> None:
 
 @pytest.mark.parametrize("harm", ["kill", "freeze"])
 @pytest.mark.parametrize("options", [RECOVERY, {}], ids=["log", "plain"])
+async def test_collector_passes_over_what_the_library_has_left(
+    kafka: KafkaServer, topic: str, start_nodes: Nodes
+) -> None:
+    """Each full collection would hold up the reactor for as long as it takes to look through that."""
+    await start_nodes(kafka, topic, 1)
+    assert gc.get_freeze_count() > 0
+
+
 async def test_outage_loses_and_reorders_nothing(
     own_kafka: Start, topic: str, start_nodes: Nodes, harm: str, options: Json
 ) -> None:
