@@ -60,8 +60,6 @@ async def soon(fact: Callable[[], Json]) -> None:
         await deferLater(reactor, 0.01)
 
 
-@pytest.mark.parametrize("harm", ["kill", "freeze"])
-@pytest.mark.parametrize("options", [RECOVERY, {}], ids=["log", "plain"])
 async def test_collector_passes_over_what_the_library_has_left(
     kafka: KafkaServer, topic: str, start_nodes: Nodes
 ) -> None:
@@ -70,6 +68,8 @@ async def test_collector_passes_over_what_the_library_has_left(
     assert gc.get_freeze_count() > 0
 
 
+@pytest.mark.parametrize("harm", ["kill", "freeze"])
+@pytest.mark.parametrize("options", [RECOVERY, {}], ids=["log", "plain"])
 async def test_outage_loses_and_reorders_nothing(
     own_kafka: Start, topic: str, start_nodes: Nodes, harm: str, options: Json
 ) -> None:
