@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from mypy import api
@@ -79,7 +80,7 @@ io.to(1)  # error
 def test_everything_public_has_a_type(tmp_path: Path) -> None:
     """Each line says of itself what mypy finds there; and the rest of the application has no fault."""
     # Another name in each run: mypy does not say again what it has found in a module that it remembers.
-    source = tmp_path / f"{tmp_path.parent.name.replace('-', '_')}.py"
+    source = tmp_path / f"application_{token_hex(8)}.py"
     source.write_text(APPLICATION)
     root = Path(__file__).parent.parent
     configuration = tmp_path / "mypy.ini"

@@ -315,7 +315,7 @@ def _claim_after(claim: int, seconds: float) -> int:
 
     It tells the time, as a session that comes from a server of Node.js has lost its claims.
     """
-    return max(claim + 1, int(seconds * CLAIMS)) + getrandbits(16)
+    return max(claim + 1, int(seconds * CLAIMS)) + getrandbits(8)
 
 
 def _insist(socket: ClusterSocket) -> None:
