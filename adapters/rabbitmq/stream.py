@@ -28,9 +28,7 @@ from twisted.logger import Logger
 
 from txsocketio.adapters.rabbitmq.connection import ignore
 from txsocketio.adapters.rabbitmq.ends import MARKER, find_end, identify, mark
-from txsocketio.adapters.rabbitmq.history import STEP, History, bounded, is_record
-from txsocketio.adapters.rabbitmq.history import Record as Record
-from txsocketio.adapters.rabbitmq.history import RecordsGone as RecordsGone
+from txsocketio.adapters.rabbitmq.history import STEP, History, Record, bounded, is_record
 from txsocketio.adapters.rabbitmq.publisher import Repeats
 from txsocketio.adapters.rabbitmq.wire import OFFSET, id_of
 from txsocketio.cluster.progress import Progress

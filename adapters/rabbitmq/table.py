@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, succeed
 
-from txsocketio.adapters.rabbitmq.stream import Record, Stream
+from txsocketio.adapters.rabbitmq.history import Record
+from txsocketio.adapters.rabbitmq.stream import Stream
 from txsocketio.cluster.table import Change, Table
 from txsocketio.errors import BrokerUnavailable
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 
@@ -29,9 +29,6 @@ from txsocketio.cluster.emitter import Outlet
 from txsocketio.cluster.messages import BROADCAST, SERVER_SIDE_EMIT, Message
 from txsocketio.socketio.brokers import require
 from txsocketio.types import Json
-
-if TYPE_CHECKING:
-    pass
 
 #: The words of a command, its name first.
 Command: TypeAlias = tuple[bytes, ...]

@@ -11,8 +11,9 @@ from twisted.internet.task import deferLater
 
 from tests.brokers.rabbitmq import RabbitMQServer
 from txsocketio.adapters.rabbitmq.client import RabbitMQClient
+from txsocketio.adapters.rabbitmq.history import Record
 from txsocketio.adapters.rabbitmq.options import RabbitMQOptions
-from txsocketio.adapters.rabbitmq.stream import Record, Stream
+from txsocketio.adapters.rabbitmq.stream import Stream
 from txsocketio.adapters.rabbitmq.table import RabbitMQTable
 
 Start = Callable[..., Awaitable[RabbitMQServer]]

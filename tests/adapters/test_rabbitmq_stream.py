@@ -16,7 +16,7 @@ from tests.adapters.rabbitmq_nodes import QUICK, Node, Nodes, Start, until
 from tests.brokers.rabbitmq import RabbitMQServer
 from tests.conftest import ROOT
 from txsocketio.adapters.rabbitmq import client
-from txsocketio.adapters.rabbitmq.stream import RecordsGone
+from txsocketio.adapters.rabbitmq.history import RecordsGone
 from txsocketio.errors import BrokerUnavailable
 
 pytestmark = pytest.mark.timeout(120)
